@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { VmferryError } from './errors.js';
+import { siteName } from './request/names.js';
+import { parseRequest } from './request/parse.js';
+import { rate, size } from './request/units.js';
+
+/** `vmferry.yaml`: the sites, and what the operator wants everywhere. The only place that reads the environment. */
+
+const directory = z.string().regex(/^\/[^\0\n]*$/, 'expected an absolute path');
+
+export const libvirtSite = z.strictObject({
+  platform: z.literal('libvirt'),
+  uri: z
+    .string()
+    .regex(
+      /^qemu(\+(ssh|unix))?:\/\//,
+      'expected a libvirt URI: qemu:///system, qemu+unix:///system?socket=… or qemu+ssh://user@machine/system',
+    )
+    .describe(
+      'libvirt connection URI. With qemu+ssh, every command for the site runs over ssh; keyfile= and known_hosts= are understood.',
+    ),
+  storage: z
+    .string()
+    .min(1)
+    .default('default')
+    .describe('Pool, or absolute directory, for disks of VMs that come here.'),
+  stateDir: directory.default('/var/lib/vmferry').describe('Claims and small working files at the site.'),
+  scratchDir: directory
+    .default('/var/lib/libvirt/images')
+    .describe('Where backup jobs keep what the guest overwrites meanwhile; QEMU writes there.'),
+  scratchReserve: size.default('512MiB').describe('A backup job is ended when less than this is free.'),
+  bandwidth: rate.optional().describe('Limit for all copies to or from this site.'),
+});
+export type LibvirtSiteConfig = z.infer<typeof libvirtSite>;
+
+export const siteConfig = z.discriminatedUnion('platform', [libvirtSite]);
+export type SiteConfig = z.infer<typeof siteConfig>;
+
+export const vmferryConfig = z.strictObject({
+  version: z.literal(1).default(1),
+  sites: z.record(siteName, siteConfig),
+  reports: z.string().default('report').describe('Folder for reports, beside this file unless absolute.'),
+  hooks: z
+    .record(z.string(), z.array(z.string()).min(1))
+    .default({})
+    .describe('Commands for notifications: name -> program and arguments.'),
+});
+export type VmferryConfig = z.infer<typeof vmferryConfig>;
+
+/**
+ * Reads `vmferry.yaml`: `path`, else `$VMFERRY_CONFIG`, else the one in the working directory.
+ * @throws VmferryError `InvalidConfig` with a line for each wrong field.
+ */
+export async function loadConfig(path?: string): Promise<VmferryConfig & { path: string }> {
+  const file = resolve(path ?? process.env['VMFERRY_CONFIG'] ?? 'vmferry.yaml');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new VmferryError('InvalidConfig', `cannot read ${file}`, {
+      remedy: 'Write one with `vmferry init`, or name it with --config or VMFERRY_CONFIG.',
+      cause,
+    });
+  }
+  let data: unknown;
+  try {
+    data = parseYaml(text);
+  } catch (cause) {
+    throw new VmferryError(
+      'InvalidConfig',
+      `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+  try {
+    return { ...parseRequest(vmferryConfig, data, file), path: file };
+  } catch (cause) {
+    throw new VmferryError('InvalidConfig', cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+/** The site of that name. @throws VmferryError `NotFound`, naming those that exist. */
+export function siteOf(config: VmferryConfig, name: string): SiteConfig {
+  const site = config.sites[name];
+  if (site) return site;
+  const known = Object.keys(config.sites).join(', ') || 'none';
+  throw new VmferryError('NotFound', `there is no site "${name}"`, { remedy: `Sites in vmferry.yaml: ${known}.` });
+}
+
+/** Folder for what can be built again: the embedded server, guest images. `$XDG_CACHE_HOME/vmferry`. */
+export function cacheDirectory(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'vmferry');
+}

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { VmferryError } from '../errors.js';
+import type { ForwardedSocket, Host, RunOptions, RunResult } from './host.js';
+import { quoteCommand } from './quote.js';
+import { runLocal, SSH_FAILED } from './run.js';
+
+export interface SshTarget {
+  /** Host name or address, as in the libvirt URI. */
+  machine: string;
+  user?: string;
+  port?: number;
+  /** Private key; default: the agent's and ssh's own defaults. */
+  keyFile?: string;
+  /** Known hosts file; default: ssh's own. Host keys are always checked. */
+  knownHostsFile?: string;
+}
+
+/**
+ * A machine reached with OpenSSH. One master connection is opened at the first use and shared by all commands and
+ * socket forwards (ssh_config(5), ControlMaster); it ends with `close`, or by itself a minute after the worker is gone.
+ */
+export class SshHost implements Host {
+  readonly name: string;
+  readonly local = false;
+  private directory: Promise<string> | undefined;
+  private mastered: Promise<void> | undefined;
+
+  constructor(private readonly target: SshTarget) {
+    if (target.machine.startsWith('-') || target.user?.startsWith('-')) {
+      throw new VmferryError(
+        'InvalidConfig',
+        `cannot use ${JSON.stringify(target.machine)} as an ssh machine: names must not begin with "-"`,
+      );
+    }
+    this.name = target.user ? `${target.user}@${target.machine}` : target.machine;
+  }
+
+  async run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const { stdout, stderr, exitCode } = await this.remote(command, args, options);
+    return { stdout: stdout.toString('utf8'), stderr, exitCode };
+  }
+
+  async runBinary(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
+    return (await this.remote(command, args, options)).stdout;
+  }
+
+  async forwardSocket(path: string, signal?: AbortSignal): Promise<ForwardedSocket> {
+    await this.master();
+    const local = join(await this.folder(), `${randomBytes(6).toString('hex')}.sock`);
+    const forward = `${local}:${path}`;
+    await this.control(['-O', 'forward', '-L', forward], signal);
+    return {
+      path: local,
+      close: async () => {
+        await this.control(['-O', 'cancel', '-L', forward]).catch(() => undefined);
+        await rm(local, { force: true });
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    if (!this.directory) return;
+    const directory = await this.directory;
+    this.directory = undefined;
+    this.mastered = undefined;
+    await runLocal(
+      'ssh',
+      [...this.options(directory), '-O', 'exit', '--', this.target.machine],
+      { timeoutMs: 5_000 },
+      'ssh -O exit',
+    ).catch(() => undefined);
+    await rm(directory, { recursive: true, force: true });
+  }
+
+  private async remote(command: string, args: readonly string[], options: RunOptions) {
+    await this.master();
+    const line = quoteCommand(command, args);
+    const ssh = [...this.options(await this.folder()), '--', this.target.machine, line];
+    const okExitCodes = [...(options.okExitCodes ?? [0]), SSH_FAILED];
+    const result = await runLocal('ssh', ssh, { ...options, okExitCodes }, `${line} (on ${this.name})`);
+    if (result.exitCode === SSH_FAILED) {
+      this.mastered = undefined;
+      throw this.unreachable(result.stderr);
+    }
+    return result;
+  }
+
+  /** Opens the shared connection once; a failed try is not remembered. */
+  private master(): Promise<void> {
+    this.mastered ??= this.openMaster().catch((error: unknown) => {
+      this.mastered = undefined;
+      throw error;
+    });
+    return this.mastered;
+  }
+
+  private async openMaster(): Promise<void> {
+    const result = await runLocal(
+      'ssh',
+      [...this.options(await this.folder()), '-o', 'ControlPersist=60', '--', this.target.machine, 'true'],
+      { timeoutMs: 30_000, okExitCodes: [0, SSH_FAILED] },
+      `ssh ${this.name}`,
+    );
+    if (result.exitCode === SSH_FAILED) throw this.unreachable(result.stderr);
+  }
+
+  private async control(args: string[], signal?: AbortSignal): Promise<void> {
+    const ssh = [...this.options(await this.folder()), ...args, '--', this.target.machine];
+    await runLocal('ssh', ssh, { timeoutMs: 15_000, signal }, `ssh ${args.join(' ')} ${this.name}`);
+  }
+
+  private folder(): Promise<string> {
+    this.directory ??= mkdtemp(join(tmpdir(), 'vmferry-ssh-'));
+    return this.directory;
+  }
+
+  private options(directory: string): string[] {
+    const { user, port, keyFile, knownHostsFile } = this.target;
+    return [
+      ...[
+        '-o',
+        'BatchMode=yes',
+        '-o',
+        'ConnectTimeout=10',
+        '-o',
+        'ServerAliveInterval=5',
+        '-o',
+        'ServerAliveCountMax=3',
+      ],
+      ...[
+        '-o',
+        'ControlMaster=auto',
+        '-o',
+        `ControlPath=${join(directory, 'master')}`,
+        '-o',
+        'StreamLocalBindUnlink=yes',
+      ],
+      ...['-o', 'StrictHostKeyChecking=yes', '-o', 'LogLevel=ERROR'],
+      ...(knownHostsFile ? ['-o', `UserKnownHostsFile=${knownHostsFile}`] : []),
+      ...(keyFile ? ['-o', 'IdentitiesOnly=yes', '-i', keyFile] : []),
+      ...(user ? ['-l', user] : []),
+      ...(port ? ['-p', String(port)] : []),
+    ];
+  }
+
+  private unreachable(stderr: string): VmferryError {
+    return new VmferryError(
+      'Unreachable',
+      `cannot reach ${this.name} over ssh: ${stderr.trim() || 'the connection was closed'}`,
+      {
+        remedy: `Try \`ssh ${this.name} true\` from the worker's machine, as the worker's user.`,
+      },
+    );
+  }
+}

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+export const severity = z.enum(['blocking', 'warning', 'info']);
+export type Severity = z.infer<typeof severity>;
+
+/** One thing that somebody should know before the machine moves. */
+export const finding = z.strictObject({
+  id: z.string().describe('Stable rule id, such as "disk.shareable".'),
+  severity,
+  message: z.string().describe('What was found.'),
+  remedy: z.string().describe('What to do about it.'),
+  waivedBy: z.string().optional().describe('The reason given in the request for going on all the same.'),
+});
+export type Finding = z.infer<typeof finding>;
+
+/** Findings that stop a migration. */
+export function blockers(findings: readonly Finding[]): Finding[] {
+  return findings.filter((each) => each.severity === 'blocking' && each.waivedBy === undefined);
+}

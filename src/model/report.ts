@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { finding } from './finding.js';
+import {
+  auditEntry,
+  decisionRecord,
+  diskRecord,
+  evidence,
+  ledgerEntry,
+  outcome,
+  passRecord,
+  phaseRecord,
+  prediction,
+  probeResult,
+} from './status.js';
+
+/** `report.json`. Stable: fields are added, never renamed. */
+export const migrationReport = z.strictObject({
+  version: z.literal(1),
+  migrationId: z.string(),
+  outcome,
+  error: z.strictObject({ code: z.string(), message: z.string(), remedy: z.string().nullable() }).nullable(),
+  vm: z.string(),
+  source: z.string(),
+  target: z.string(),
+  targetName: z.string(),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+  downtimeMs: z.number().nullable(),
+  predictedDowntimeMs: z.number().nullable(),
+  prediction: prediction.nullable(),
+  phases: z.array(phaseRecord),
+  passes: z.array(passRecord),
+  passCount: z.number().int(),
+  disks: z.array(diskRecord),
+  findings: z.array(finding),
+  decisions: z.array(decisionRecord),
+  events: z.array(auditEntry),
+  evidence: z.array(evidence),
+  probes: z.array(probeResult),
+  ledger: z.array(ledgerEntry),
+});
+export type MigrationReport = z.infer<typeof migrationReport>;

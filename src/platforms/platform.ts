@@ -1,0 +1,267 @@
+import type { BlockReader, BlockStore } from '../blocks/block-device.js';
+import type { Finding } from '../model/finding.js';
+import type { ProbeResult } from '../model/status.js';
+import type { GuestFacts, PowerState, VmDescription, VmSummary } from '../model/vm.js';
+import type { Probe } from '../request/probe.js';
+
+/**
+ * What a platform is to the rest of vmferry. A platform is one folder and one line in registry.ts; it declares what it
+ * can do and implements `VmSite` and, as declared, `SourceSite` and `TargetSite`. Everything here is idempotent: it may
+ * run twice, at once, on another worker, and after a kill at any point.
+ */
+export interface Abilities {
+  source: boolean;
+  target: boolean;
+  changeTracking: boolean;
+  quiesce: boolean;
+  guestAgent: boolean;
+  isolatedBoot: boolean;
+}
+
+/** Who owns a resource: stands in every mark that vmferry leaves at a site. */
+export interface Owner {
+  /** 12 hex digits. */
+  migrationId: string;
+  workflowId: string;
+  /** Temporal namespace and address, so that another cluster's things are told from ours. */
+  cluster: string;
+  namespace: string;
+}
+
+export interface Claim extends Owner {
+  vm: string;
+  claimedAt: string;
+}
+
+/** A VM's run: a different `instance` means that it was stopped and started in between. */
+export interface RunState {
+  state: PowerState;
+  /** Changes with every start of the VM; null when it is not running. */
+  instance: string | null;
+  autostart: boolean;
+}
+
+/** What both sides need. `vm` is always the VM's name at this site. */
+export interface VmSite {
+  readonly site: string;
+  readonly abilities: Abilities;
+  /** @throws VmferryError `Unreachable`, `Denied`. */
+  inventory(signal?: AbortSignal): Promise<VmSummary[]>;
+  /** @throws VmferryError `NotFound`, naming the VMs that exist. */
+  describe(vm: string, signal?: AbortSignal): Promise<VmDescription>;
+  /** `null` where there is no such VM. */
+  runState(vm: string, signal?: AbortSignal): Promise<RunState | null>;
+  setAutostart(vm: string, on: boolean, signal?: AbortSignal): Promise<void>;
+  start(vm: string, signal?: AbortSignal): Promise<void>;
+  /** Asks the guest to stop: through its agent, else by ACPI. Returns at once. */
+  requestShutdown(vm: string, signal?: AbortSignal): Promise<void>;
+  /** Pulls the plug. Returns when the VM is off. */
+  forceOff(vm: string, signal?: AbortSignal): Promise<void>;
+  /** What answers in a running guest. Ports are tried from the site itself. */
+  guestFacts(vm: string, signal?: AbortSignal): Promise<GuestFacts>;
+  /** Tries one probe once. */
+  probe(vm: string, probe: Probe, signal?: AbortSignal): Promise<Pick<ProbeResult, 'passed' | 'detail'>>;
+  /** A picture of the screen as PNG, or null where there is no display. */
+  screenshot(vm: string, signal?: AbortSignal): Promise<Buffer | null>;
+  /** The last of what the guest wrote to its serial console, or null where nothing records it. At most 64 KiB. */
+  consoleText(vm: string, signal?: AbortSignal): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+export interface PointRequest {
+  owner: Owner;
+  vm: string;
+  /** Disks that are copied, by id. */
+  disks: readonly string[];
+  /** The checkpoint to make at this point in time, `vmferry-<id>-<n>`. */
+  checkpoint: string;
+  /** Checkpoint from which changes are asked for; null for everything. */
+  since: string | null;
+  quiesce: 'auto' | 'required' | 'never';
+}
+
+export interface PointDisk {
+  id: string;
+  reader: BlockReader;
+  /** `bitmap`: the reader knows what changed; `unknown`: the whole disk is to be read and compared. */
+  changes: 'bitmap' | 'unknown';
+}
+
+/** An open point in time of the source: all its disks, as of one instant. */
+export interface OpenPoint {
+  checkpoint: string;
+  /** ISO 8601. */
+  takenAt: string;
+  quiesced: boolean;
+  /** Why tracking or quiescing is not as wished, for people; null when it is. */
+  note: string | null;
+  /** Whether this is the point that an earlier try of the same pass had opened. */
+  continued: boolean;
+  disks: PointDisk[];
+  /** Tells the watchdog at the site that the worker is alive; called every few seconds. */
+  keepAlive(): Promise<void>;
+  /** Closes connections; the point stays at the site and can be opened again by the same request. */
+  detach(): Promise<void>;
+  /** Ends the point: job, scratch, exports. */
+  end(): Promise<void>;
+}
+
+export interface SourceSite extends VmSite {
+  /** What of this VM cannot be moved as it is, as findings with stable ids; never changes anything. */
+  sourceFindings(vm: VmDescription, disks: readonly string[], signal?: AbortSignal): Promise<Finding[]>;
+  /** Sets the claim atomically. Claiming again by the same migration is no error. @throws VmferryError `AlreadyClaimed` naming the first. */
+  claim(vm: string, claim: Claim, signal?: AbortSignal): Promise<void>;
+  readClaim(vm: string, signal?: AbortSignal): Promise<Claim | null>;
+  /** Removes the claim if it is this migration's. */
+  releaseClaim(vm: string, migrationId: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Opens a point in time of a running (or stopped) VM. An existing point of the same checkpoint name is opened again;
+   * any other point of this migration is ended first.
+   * @throws VmferryError `NoSpace` (scratch), `GuestUnwilling` (quiesce required and refused), `Conflict` (somebody else's job).
+   */
+  openPoint(request: PointRequest, signal?: AbortSignal): Promise<OpenPoint>;
+  /** Ends whatever point, freeze, export or scratch file this migration has at the source. */
+  endPoints(vm: string, migrationId: string, signal?: AbortSignal): Promise<void>;
+  /** Deletes this migration's checkpoints but those named. */
+  deleteCheckpoints(vm: string, migrationId: string, keep: readonly string[], signal?: AbortSignal): Promise<void>;
+  /** UEFI variables and TPM state of a stopped VM, for `TargetSite.define`. */
+  readSideState(vm: string, signal?: AbortSignal): Promise<SideState>;
+  /** After acceptance: keeps the VM stopped and marks it as moved, with where to. */
+  retire(vm: string, note: string, signal?: AbortSignal): Promise<void>;
+}
+
+/** Small state beside the disks. Bytes as the platform's tools write them. */
+export interface SideState {
+  /** UEFI variable store, raw. */
+  nvram: Buffer | null;
+  /** A tar archive of the TPM's state directory. */
+  tpm: Buffer | null;
+}
+
+export interface TargetFacts {
+  networks: { name: string; isolated: boolean; kind: 'network' | 'bridge' }[];
+  storages: { name: string; path: string; freeBytes: number }[];
+  vms: { name: string; uuid: string; macs: string[] }[];
+  cpus: number;
+  memoryBytes: number;
+  freeMemoryBytes: number;
+  firmware: { bios: boolean; uefi: boolean; secureBoot: boolean };
+  tpm: boolean;
+  /** `kvm` only where a guest was seen to run with it. */
+  accelerator: 'kvm' | 'tcg';
+}
+
+/** The VM to be built at the target: from the normalised description with the request's maps applied. */
+export interface TargetVm {
+  owner: Owner;
+  name: string;
+  description: VmDescription;
+  /** Source network -> target network. Complete. */
+  networks: Record<string, string>;
+}
+
+export interface ReplicaDiskSpec {
+  id: string;
+  sizeBytes: number;
+  format: 'qcow2' | 'raw';
+  /** Pool or directory; null for the site's default. */
+  storage: string | null;
+}
+
+export interface ReplicaSpec {
+  owner: Owner;
+  targetName: string;
+  disks: ReplicaDiskSpec[];
+}
+
+/** What the state file beside the replica says; it is written atomically and is the truth about the data. */
+export interface ReplicaState {
+  version: 1;
+  owner: Owner;
+  targetName: string;
+  disks: { id: string; sizeBytes: number; format: 'qcow2' | 'raw'; path: string; manifestPath: string }[];
+  /** The last whole pass; null before the seed is whole. `result` is what the pass reported, for a retry after its end. */
+  whole: { pass: number; checkpoint: string; result: unknown } | null;
+  /** The torn pass, if any: the points from which blocks of it were taken, the oldest first. */
+  torn: { pass: number; points: string[]; marked: string | null } | null;
+  /** Sealed layers that are not merged yet, oldest first. */
+  layers: { pass: number; files: Record<string, { data: string; manifest: string }> }[];
+  verifiedPass: number;
+}
+
+export interface OpenReplicaDisk {
+  id: string;
+  data: BlockStore;
+  manifest: BlockStore;
+}
+
+/** The replica opened by the one writer of a pass. */
+export interface OpenReplica {
+  state: ReplicaState;
+  disks: OpenReplicaDisk[];
+  /** Notes in the state file which point in time blocks of this pass are taken from; before the first block. */
+  notePoint(checkpoint: string): Promise<void>;
+  /** Notes that every changed leaf of `checkpoint` is marked unknown in the manifests (see blocks/copy). */
+  noteMarked(checkpoint: string): Promise<void>;
+  /** Makes the pass part of the replica, all disks at once. @throws VmferryError `Superseded`. */
+  seal(whole: NonNullable<ReplicaState['whole']>): Promise<void>;
+  /** Closes connections and exports. */
+  close(): Promise<void>;
+}
+
+export interface TargetSite extends VmSite {
+  targetFacts(signal?: AbortSignal): Promise<TargetFacts>;
+  /** What of this VM this target cannot give, as findings with stable ids; never changes anything. */
+  targetFindings(
+    vm: TargetVm,
+    disks: readonly ReplicaDiskSpec[],
+    facts: TargetFacts,
+    signal?: AbortSignal,
+  ): Promise<Finding[]>;
+
+  /** Creates folder, empty disks and manifests. @throws VmferryError `NoSpace`, `Conflict` (a file of somebody else). */
+  createReplica(spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState>;
+  readReplica(migrationId: string, signal?: AbortSignal): Promise<ReplicaState | null>;
+  /**
+   * Takes the writer's lock and opens replica and manifests for a pass (the seed writes the replica, later passes a
+   * layer). Ends what earlier tries left. `attempt` decides who is newer: an older one is refused as `Superseded`.
+   */
+  openReplica(migrationId: string, pass: number, attempt: number, signal?: AbortSignal): Promise<OpenReplica>;
+  /** Opens the last whole pass read-only and past the page cache, with its manifests writable, for verify and audit. */
+  openForVerify(migrationId: string, signal?: AbortSignal): Promise<OpenReplica>;
+  noteVerified(migrationId: string, pass: number, signal?: AbortSignal): Promise<void>;
+  /** Merges sealed layers that nothing stands on. */
+  mergeLayers(migrationId: string, signal?: AbortSignal): Promise<void>;
+  /** Throws a torn pass away (its layer; for the seed nothing: what was copied stays). */
+  discardTorn(migrationId: string, signal?: AbortSignal): Promise<void>;
+  removeReplica(migrationId: string, signal?: AbortSignal): Promise<void>;
+
+  /**
+   * A test boot of the last whole, verified pass on overlays and an isolated network, under a name of its own
+   * (`<target>-rehearsal-<id>`). Returns that name; the VM runs.
+   */
+  startRehearsal(vm: TargetVm, sides: SideState, network: string | null, signal?: AbortSignal): Promise<string>;
+  /** Removes the rehearsal's domain, overlays and network. */
+  endRehearsal(migrationId: string, signal?: AbortSignal): Promise<void>;
+
+  /** Overlay over the final pass, domain defined under its name, network unplugged, autostart off. Not started. */
+  define(vm: TargetVm, sides: SideState, signal?: AbortSignal): Promise<void>;
+  setLinks(vm: string, up: boolean, signal?: AbortSignal): Promise<void>;
+  /** For undo: the domain is off, undefined, its overlay removed; the replica is as before `define`. */
+  undefine(vm: string, migrationId: string, signal?: AbortSignal): Promise<void>;
+  /** After acceptance, while it runs: overlay and replica become one disk of the asked format; autostart as at the source; working files removed. */
+  finalize(vm: string, migrationId: string, autostart: boolean, signal?: AbortSignal): Promise<void>;
+
+  /** Everything at this site that carries vmferry's mark, for `sweep`, `replicas` and `recover`. */
+  listOwned(signal?: AbortSignal): Promise<OwnedResource[]>;
+}
+
+export interface OwnedResource {
+  kind: string;
+  name: string;
+  migrationId: string;
+  owner: Owner | null;
+  sizeBytes: number | null;
+  /** Why it must not be removed (a running domain, its disks), or null. */
+  inUse: string | null;
+}

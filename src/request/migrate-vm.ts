@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { diskId, siteName, vmName } from './names.js';
+import { probe } from './probe.js';
+import { duration, instant, rate, size, timeOfDay, timeZone } from './units.js';
+
+const window = z
+  .strictObject({
+    from: timeOfDay,
+    to: timeOfDay,
+    timeZone,
+    days: z
+      .array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']))
+      .min(1)
+      .optional()
+      .describe('Default: every day.'),
+  })
+  .refine((value) => value.from !== value.to, 'from and to must differ')
+  .describe('When a cutover may begin; `to` before `from` means over midnight.');
+export type CutoverWindow = z.infer<typeof window>;
+
+const notify = z
+  .strictObject({
+    webhook: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('Called with a JSON body by POST.'),
+    hook: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]*$/)
+      .optional()
+      .describe('The name of a command under `hooks` in vmferry.yaml, given the JSON on standard input.'),
+  })
+  .describe('Called when a decision is awaited, before an approval lapses, and on failure.');
+
+export const migrateVmRequest = z.strictObject({
+  vm: vmName.describe("The VM's name at the source."),
+  source: siteName,
+  target: siteName,
+  targetName: vmName.optional().describe("The VM's name at the target. Default: as at the source."),
+  networks: z
+    .record(z.string().min(1).max(128), z.string().min(1).max(128))
+    .default({})
+    .describe('Source network -> target network. Default: the one of the same name.'),
+  storage: z.string().min(1).max(1024).optional().describe("Pool or directory at the target. Default: the site's."),
+  diskStorage: z
+    .record(diskId, z.string().min(1).max(1024))
+    .default({})
+    .describe('Pool or directory for single disks.'),
+  diskFormat: z.enum(['qcow2', 'raw']).default('qcow2'),
+  excludeDisks: z.array(diskId).default([]).describe('Disks that are left behind.'),
+  cpus: z.number().int().min(1).max(1024).optional().describe('Virtual CPUs at the target. Default: as at the source.'),
+  memory: size.optional().describe('Memory at the target. Default: as at the source.'),
+  dryRun: z.boolean().default(false).describe('Assess and report; change nothing.'),
+  waive: z
+    .record(z.string().min(1), z.string().min(1).max(1000))
+    .default({})
+    .describe('Blocking findings to go on with: rule id -> reason.'),
+  sync: z
+    .strictObject({
+      interval: duration.default('5m').describe('Pause between passes.'),
+      minInterval: duration.default('5s').describe('Pause while converging on a small delta.'),
+      convergedBelow: size.default('64MiB').describe('A pass that changed less than this has converged.'),
+      maxPasses: z
+        .number()
+        .int()
+        .min(1)
+        .max(1000)
+        .default(8)
+        .describe('Passes after which it is said that the VM does not converge.'),
+      bandwidth: rate.optional().describe('Limit for all disks together. Default: none.'),
+      quiesce: z
+        .enum(['auto', 'required', 'never'])
+        .default('auto')
+        .describe("Freeze the guest's file systems for each point in time."),
+    })
+    .prefault({}),
+  rehearsal: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      timeout: duration.default('10m').describe('How long the test boot may take to pass its probes.'),
+      network: z
+        .string()
+        .min(1)
+        .max(128)
+        .optional()
+        .describe('Rehearse on this network of the target instead of an isolated one.'),
+    })
+    .prefault({}),
+  cutover: z
+    .strictObject({
+      approval: z.enum(['required', 'automatic']).default('required'),
+      approvalExpiry: duration.default('14d').describe('An approval not used by then lapses.'),
+      at: instant.optional().describe('Not before this time.'),
+      window: window.optional(),
+      maxDowntime: duration.optional().describe('A cutover predicted above this is refused.'),
+      shutdown: z
+        .enum(['graceful', 'force-after', 'ask'])
+        .default('ask')
+        .describe('What to do with a guest that does not stop by itself.'),
+      shutdownTimeout: duration.default('3m'),
+    })
+    .prefault({}),
+  probes: z.array(probe).max(50).optional().describe('Default: what answered at the source must answer at the target.'),
+  acceptance: z
+    .strictObject({
+      mode: z.enum(['manual', 'automatic']).default('manual'),
+      after: duration.default('10m').describe('With `automatic`: accepted after this time of passed probes.'),
+    })
+    .prefault({}),
+  undoOnFailedProbes: z.boolean().default(true),
+  notify: notify.optional(),
+});
+
+/** As typed by a person. */
+export type MigrateVmInput = z.input<typeof migrateVmRequest>;
+/** With every default filled in. */
+export type MigrateVmRequest = z.output<typeof migrateVmRequest>;

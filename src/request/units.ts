@@ -1,0 +1,75 @@
+import { z } from 'zod';
+
+/** Units that people write: durations (`90s`, `10m`, `2h`, `7d`, `1h30m`), sizes (`20GiB`), rates (`200MiB/s`). */
+
+const DURATION_UNITS: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+const SIZE_UNITS: Record<string, number> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/** Milliseconds of a written duration, or null where it is none. */
+export function parseDurationMs(text: string): number | null {
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/.test(text)) return null;
+  let total = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/g))
+    total += Number(count) * DURATION_UNITS[unit!]!;
+  return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : null;
+}
+
+/** Bytes of a written size, or null where it is none. */
+export function parseSizeBytes(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?) ?(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/.exec(text);
+  const bytes = match ? Math.round(Number(match[1]) * SIZE_UNITS[match[2]!]!) : NaN;
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+/** Bytes a second of a written rate (`200MiB/s`), or null. */
+export function parseRateBytesPerSecond(text: string): number | null {
+  return text.endsWith('/s') ? parseSizeBytes(text.slice(0, -2)) : null;
+}
+
+/** A duration as written by a person; kept as text so that a request reads as it was typed. */
+export const duration = z
+  .string()
+  .refine((text) => parseDurationMs(text) !== null, 'expected a duration such as "90s", "10m" or "7d"');
+
+export const size = z
+  .string()
+  .refine((text) => (parseSizeBytes(text) ?? 0) > 0, 'expected a size such as "512MiB" or "20GiB"');
+
+export const rate = z
+  .string()
+  .refine((text) => (parseRateBytesPerSecond(text) ?? 0) > 0, 'expected a rate such as "200MiB/s"');
+
+/** ISO 8601 with an offset, so that it means the same everywhere. */
+export const instant = z.iso.datetime({
+  offset: true,
+  error: 'expected a time with an offset, such as "2026-11-22T22:00:00+01:00"',
+});
+
+/** `HH:MM`, 24 hours. */
+export const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time of day such as "22:30"');
+
+export const timeZone = z.string().refine((zone) => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}, 'expected a time zone such as "Europe/Berlin"');
