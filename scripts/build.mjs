@@ -10,4 +10,4 @@ const run = (args) => {
 };
 
 run([join('node_modules', 'typescript', 'bin', 'tsc')]);
-run([join('dist', 'workflows', 'bundle.js')]);
+run([join('dist', 'src', 'bundle.js')]);

@@ -1,0 +1,158 @@
+import type { Finding } from '../src/model/finding.js';
+import type { DiskRecord, Evidence, MigrationStatus, PassKind, PassRecord, ProbeResult } from '../src/model/status.js';
+import type { GuestFacts, VmDescription } from '../src/model/vm.js';
+import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
+import type { Probe } from '../src/request/probe.js';
+
+/** What crosses between workflows and activities: plain JSON, no secrets, no block maps. */
+
+/** Names the migration in every activity. */
+export interface Ref {
+  migrationId: string;
+  vm: string;
+  source: string;
+  target: string;
+  targetName: string;
+}
+
+/** A disk as it will be at the target. */
+export interface PlannedDisk {
+  id: string;
+  sizeBytes: number;
+  format: 'qcow2' | 'raw';
+  storage: string | null;
+}
+
+export interface Assessment {
+  description: VmDescription;
+  /** Changes with disks. */
+  diskPrint: string;
+  /** Changes with all other hardware. */
+  hardwarePrint: string;
+  running: boolean;
+  instance: string | null;
+  autostart: boolean;
+  /** What answered in the running guest; null when it was off. */
+  facts: GuestFacts | null;
+  disks: PlannedDisk[];
+  /** Source network -> target network, complete. */
+  networks: Record<string, string>;
+  findings: Finding[];
+}
+
+export interface PassInput extends Ref {
+  /** Newer passes and tries have a higher one; at the site it decides who may write. */
+  generation: number;
+  number: number;
+  kind: PassKind;
+  disks: string[];
+  quiesce: 'auto' | 'required' | 'never';
+  bandwidth: string | null;
+  diskPrint: string;
+  hardwarePrint: string;
+  /** Reads what the pass wrote back; the final pass leaves it to `verifyPass`. */
+  verify: boolean;
+}
+
+export interface PassResult {
+  record: PassRecord;
+  disks: DiskRecord[];
+  checkpoint: string;
+  instance: string | null;
+  /** The source's hardware (not its disks) is no longer as assessed. */
+  hardwareChanged: boolean;
+  /** Bytes that the source says changed, or that differed. */
+  changedBytes: number;
+}
+
+export interface RehearsalInput extends Ref {
+  description: VmDescription;
+  networks: Record<string, string>;
+  /** A network of the target, or null for an isolated one. */
+  network: string | null;
+  probes: Probe[] | null;
+  facts: GuestFacts | null;
+  timeoutMs: number;
+  startedAt: string;
+}
+
+export interface RehearsalResult {
+  passed: boolean;
+  /** From start to the first probe passed. */
+  bootMs: number | null;
+  /** What stopping the guest took, or null where it did not stop by itself. */
+  stopMs: number | null;
+  /** What making and defining the overlay took. */
+  defineMs: number;
+  probes: ProbeResult[];
+  evidence: Evidence[];
+}
+
+export interface StopResult {
+  off: boolean;
+  tookMs: number;
+}
+
+export interface TargetInput extends Ref {
+  description: VmDescription;
+  networks: Record<string, string>;
+}
+
+export interface ProbeInput extends Ref {
+  probes: Probe[] | null;
+  facts: GuestFacts | null;
+  /** `offline`: what needs no network; `online`: the others. */
+  stage: 'offline' | 'online';
+  startedAt: string;
+}
+
+export interface ProbeOutcome {
+  /** All that are required passed. */
+  passed: boolean;
+  /** Passed of those that were tried in this stage; null when there was none. */
+  firstPassed: boolean;
+  /** How long before the end of this activity the first probe had passed. */
+  firstPassedAgoMs: number;
+  results: ProbeResult[];
+  evidence: Evidence[];
+}
+
+export interface Notice {
+  event: 'decision-awaited' | 'approval-lapsing' | 'approval-lapsed' | 'needs-attention' | 'failed' | 'finished';
+  text: string;
+  status: Pick<MigrationStatus, 'migrationId' | 'vm' | 'source' | 'target' | 'phase' | 'decisions'>;
+}
+
+/** Every activity of `migrateVm`; each takes one object, may run twice and at once, and may be killed at any point. */
+export interface MigrationActivities {
+  assess(input: { ref: Ref; request: MigrateVmRequest }): Promise<Assessment>;
+  claimSource(ref: Ref): Promise<void>;
+  createReplica(input: Ref & { disks: PlannedDisk[] }): Promise<void>;
+  runPass(input: PassInput): Promise<PassResult>;
+  verifyPass(input: Ref & { bandwidth: string | null }): Promise<DiskRecord[]>;
+  rehearse(input: RehearsalInput): Promise<RehearsalResult>;
+  endRehearsal(ref: Ref): Promise<void>;
+  /** What answers at the source just before it is stopped, and that it is still the same VM. */
+  lastLook(
+    input: Ref & { hardwarePrint: string; diskPrint: string },
+  ): Promise<{ facts: GuestFacts | null; running: boolean; instance: string | null }>;
+  holdSource(ref: Ref): Promise<void>;
+  stopSource(input: Ref & { timeoutMs: number }): Promise<StopResult>;
+  forceStopSource(ref: Ref): Promise<StopResult>;
+  defineTarget(input: TargetInput): Promise<void>;
+  startTarget(input: Ref): Promise<void>;
+  plugTarget(input: Ref): Promise<void>;
+  probeTarget(input: ProbeInput): Promise<ProbeOutcome>;
+  finalizeTarget(input: Ref & { autostart: boolean }): Promise<void>;
+  retireSource(input: Ref): Promise<void>;
+  /** Stops the target and makes it unable to start; returns only when both are seen. */
+  removeTarget(ref: Ref): Promise<void>;
+  /** Starts the source again and puts its autostart back; refuses while the target can run, unless it was confirmed down. */
+  restoreSource(input: Ref & { start: boolean; autostart: boolean; targetConfirmedDown: boolean }): Promise<void>;
+  /** Ends points, checkpoints and claim at the source. */
+  cleanSource(ref: Ref): Promise<void>;
+  /** Removes the replica where it is not whole, or where asked. */
+  cleanTarget(input: Ref & { keepWhole: boolean }): Promise<{ kept: boolean }>;
+  notify(input: { ref: Ref; notify: NonNullable<MigrateVmRequest['notify']>; notice: Notice }): Promise<void>;
+  writeReport(status: MigrationStatus): Promise<{ path: string }>;
+}

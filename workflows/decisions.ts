@@ -1,0 +1,208 @@
+import { ApplicationFailure, setHandler } from '@temporalio/workflow';
+import { parseDurationMs } from '../src/request/units.js';
+import { decisionSchemas, type DecisionName, type DecisionPayload } from '../src/request/decisions.js';
+import { wrongFields } from '../src/request/parse.js';
+import type { Phase } from '../src/model/status.js';
+import { showDuration } from './details.js';
+import { decisionMessages, type DecisionReply } from './messages.js';
+import type { Migration } from './migration.js';
+
+type Payloads = { [N in DecisionName]: DecisionPayload<N> };
+type Base = { by?: string | undefined; comment?: string | undefined };
+
+const BEFORE_CUTOVER: readonly Phase[] = ['seeding', 'syncing', 'rehearsing', 'awaiting-approval'];
+const CUTTING_OVER: readonly Phase[] = ['cutting-over', 'verifying', 'converting', 'starting', 'validating'];
+
+/** The phase as it would be without `paused` or `needs-attention`. */
+function underlying(migration: Migration): Phase {
+  const { phase } = migration.status;
+  return phase === 'paused' || phase === 'needs-attention' ? (migration.carried.resumeTo ?? phase) : phase;
+}
+
+/** Why a decision does not fit now, or null when it does. Pure: used by the validator, the handler and the status. */
+export function whyNot(migration: Migration, name: DecisionName): string | null {
+  const { status } = migration;
+  const phase = underlying(migration);
+  const before = BEFORE_CUTOVER.includes(phase);
+  const during = `the migration is ${status.phase}`;
+  switch (name) {
+    case 'approveCutover':
+      if (!before) return during;
+      if (status.approval)
+        return `it was approved already${status.approval.by ? ` by ${status.approval.by}` : ''}; use scheduleCutover to change the time`;
+      return whyTooLong(migration);
+    case 'rejectCutover':
+      if (migration.askingForce) return null;
+      if (!before) return during;
+      return status.approval || phase === 'awaiting-approval' || !migration.carried.approvalRequired
+        ? null
+        : 'nothing was approved';
+    case 'scheduleCutover':
+    case 'setBandwidth':
+      return before || phase === 'preparing' ? null : during;
+    case 'syncNow':
+      if (!before || !migration.seeded) return during;
+      return status.work === 'pass' ? 'a pass is running' : null;
+    case 'rehearse':
+      if (!before || !migration.seeded) return during;
+      return status.work === 'rehearsal' ? 'a rehearsal is running' : null;
+    case 'pause':
+      if (status.phase === 'paused' || migration.wishes.pause) return 'it is paused already';
+      return before ? null : during;
+    case 'resume':
+      return status.phase === 'paused' || status.phase === 'needs-attention' || migration.wishes.pause
+        ? null
+        : 'it is neither paused nor in need of attention';
+    case 'forceStop':
+      return migration.askingForce ? null : 'no guest refuses to stop';
+    case 'acceptTarget':
+      return phase === 'awaiting-acceptance' && !migration.wishes.accept && !migration.wishes.undo ? null : during;
+    case 'undoCutover':
+      if (migration.wishes.undo || migration.wishes.accept) return 'it was decided already';
+      return phase === 'awaiting-acceptance' || CUTTING_OVER.includes(phase) ? null : during;
+    case 'confirmSiteDown':
+      return migration.unreachable ? null : 'no side is waited for';
+    case 'abort':
+      if (migration.wishes.abort) return 'it is being aborted';
+      if (phase === 'awaiting-acceptance') return 'the target runs: accept it, or undo with undoCutover';
+      return before || CUTTING_OVER.includes(phase) || phase === 'assessing' || phase === 'preparing' ? null : during;
+  }
+}
+
+/** Why the predicted downtime is too long for the request, or null. */
+export function whyTooLong(migration: Migration): string | null {
+  const limit = migration.request.cutover.maxDowntime;
+  const predicted = migration.status.predictedDowntimeMs;
+  if (!limit || predicted === null) return null;
+  const limitMs = parseDurationMs(limit)!;
+  if (predicted <= limitMs) return null;
+  const parts = migration.status.prediction?.parts
+    .filter((part) => part.name !== 'stop')
+    .map((part) => `${part.name} ${showDuration(part.ms)}`);
+  return `the predicted downtime of ${showDuration(predicted)} (${parts?.join(', ')}) is above maxDowntime ${limit}; more passes may bring it down`;
+}
+
+/** Why a payload's content does not fit, though its type is right. */
+function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, payload: Payloads[N]): string | null {
+  if (
+    name === 'undoCutover' &&
+    migration.marks.probesPassed &&
+    !(payload as Payloads['undoCutover']).discardTargetWrites
+  ) {
+    return 'the target has run and passed its probes, and nothing tracks what it wrote: say discardTargetWrites: true to give that up';
+  }
+  if (name === 'confirmSiteDown' && migration.unreachable !== (payload as Payloads['confirmSiteDown']).side) {
+    return `the side that is waited for is the ${migration.unreachable}`;
+  }
+  return null;
+}
+
+function parsePayload<N extends DecisionName>(name: N, input: unknown): { payload: Payloads[N] } | { wrong: string } {
+  const given = input === undefined || input === null ? {} : input;
+  const result = decisionSchemas[name].safeParse(given);
+  if (result.success) return { payload: result.data as Payloads[N] };
+  return { wrong: `wrong payload: ${wrongFields(result.error, given).join('; ')}` };
+}
+
+/** Does what was decided: sets wishes and state; the main line acts on them. Returns what it did, in words. */
+function apply<N extends DecisionName>(migration: Migration, name: N, payload: Payloads[N]): string {
+  const { status, carried, wishes, request } = migration;
+  const now = Date.now();
+  switch (name) {
+    case 'approveCutover': {
+      const { at, by } = payload as Payloads['approveCutover'];
+      const expiresAt = new Date(now + parseDurationMs(request.cutover.approvalExpiry)!).toISOString();
+      status.approval = { by: by ?? null, at: new Date(now).toISOString(), cutoverAt: at ?? null, expiresAt };
+      if (at) carried.notBefore = at;
+      carried.announced = carried.announced.filter((each) => !each.startsWith('lapsing'));
+      return at ? `cutover approved, not before ${at}` : 'cutover approved';
+    }
+    case 'rejectCutover':
+      status.approval = null;
+      carried.approvalRequired = true;
+      if (migration.askingForce) wishes.undo = true;
+      return 'approval withdrawn; syncing goes on';
+    case 'scheduleCutover':
+      carried.notBefore = (payload as Payloads['scheduleCutover']).at;
+      if (status.approval) status.approval.cutoverAt = carried.notBefore;
+      return `cutover not before ${carried.notBefore}${status.approval || !carried.approvalRequired ? '' : '; it still needs an approval'}`;
+    case 'setBandwidth': {
+      const { rate } = payload as Payloads['setBandwidth'];
+      status.bandwidth = rate;
+      return rate === null ? 'no bandwidth limit' : `bandwidth limited to ${rate}`;
+    }
+    case 'syncNow':
+      wishes.syncNow = true;
+      return 'a pass begins now';
+    case 'rehearse':
+      wishes.rehearse = true;
+      return 'a rehearsal follows';
+    case 'pause':
+      wishes.pause = true;
+      return 'pausing';
+    case 'resume':
+      wishes.pause = false;
+      wishes.resumed = true;
+      return 'going on';
+    case 'forceStop':
+      wishes.forceStop = true;
+      return 'the guest is switched off';
+    case 'acceptTarget':
+      wishes.accept = true;
+      return 'the target is accepted';
+    case 'undoCutover':
+      wishes.undo = true;
+      return 'going back to the source';
+    case 'confirmSiteDown':
+      if (migration.unreachable === 'target') migration.marks.targetConfirmedDown = true;
+      if (migration.unreachable === 'source') migration.marks.sourceConfirmedDown = true;
+      wishes.resumed = true;
+      return `the ${migration.unreachable} was declared down`;
+    default:
+      wishes.abort = true;
+      return 'aborting';
+  }
+}
+
+/** Registers every decision as signal and update. `onDecision` interrupts what runs, where the decision asks for it. */
+export function handleDecisions(migration: Migration, onDecision: (name: DecisionName) => void): void {
+  const decide = (name: DecisionName, input: unknown): DecisionReply => {
+    const parsed = parsePayload(name, input);
+    if ('wrong' in parsed) return refuse(migration, name, input, parsed.wrong);
+    const reason = whyNot(migration, name) ?? whyNotPayload(migration, name, parsed.payload);
+    if (reason) return refuse(migration, name, input, `ignored: ${reason}`);
+    const { by, comment } = parsed.payload;
+    const text = apply(migration, name, parsed.payload);
+    migration.decided(name, by ?? null, comment ?? null, true, text);
+    onDecision(name);
+    return { accepted: true, text };
+  };
+  for (const { name, signal, update } of decisionMessages) {
+    setHandler(signal, (input) => void decide(name, input), { description: `${name}: see docs/decisions.md` });
+    setHandler(update, (input) => decide(name, input), {
+      description: `${name}: see docs/decisions.md`,
+      validator: (input) => {
+        const parsed = parsePayload(name, input);
+        const reason =
+          'wrong' in parsed
+            ? parsed.wrong
+            : (whyNot(migration, name) ?? whyNotPayload(migration, name, parsed.payload));
+        if (reason) throw ApplicationFailure.nonRetryable(`cannot accept ${name}: ${reason}`, 'DecisionRefused');
+      },
+    });
+  }
+}
+
+function refuse(migration: Migration, name: DecisionName, input: unknown, reason: string): DecisionReply {
+  const text = (key: string): string | null => {
+    const value = typeof input === 'object' && input !== null ? (input as Record<string, unknown>)[key] : undefined;
+    return typeof value === 'string' ? value.slice(0, 200) : null;
+  };
+  migration.decided(name, text('by'), text('comment'), false, reason);
+  return { accepted: false, text: reason };
+}
+
+/** Which decisions fit now, for status pages. */
+export function fitting(migration: Migration): DecisionName[] {
+  return (Object.keys(decisionSchemas) as DecisionName[]).filter((name) => whyNot(migration, name) === null);
+}

@@ -1,0 +1,118 @@
+import type { MigrationStatus } from '../src/model/status.js';
+
+/** The workflow's current details: the status for people, in the Markdown that the Temporal UI renders. */
+
+export function showBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+export function showDuration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** Text from outside, made harmless in a Markdown table. */
+function plain(text: string): string {
+  return text
+    .replaceAll(/[\r\n]+/g, ' ')
+    .replaceAll('|', '\\|')
+    .replaceAll('<', '&lt;');
+}
+
+export function detailsOf(status: MigrationStatus): string {
+  const lines = [
+    `# ${plain(status.vm)}: ${status.source} to ${status.target}`,
+    `Phase **${status.phase}**${status.work === 'idle' ? '' : `, with a ${status.work} running`}.`,
+  ];
+  if (status.waitingFor) lines.push(`Waiting for: **${plain(status.waitingFor)}**`);
+  if (status.error)
+    lines.push(
+      `Error **${status.error.code}**: ${plain(status.error.message)}${status.error.remedy ? `\n\nWhat to do: ${plain(status.error.remedy)}` : ''}`,
+    );
+  if (status.decisions.length > 0)
+    lines.push(`Decisions that fit now: ${status.decisions.map((name) => `\`${name}\``).join(', ')}`);
+  const figures: [string, string][] = [
+    ['Migration', status.migrationId],
+    ['Passes', `${status.passCount}${status.converged ? ', converged' : ''}`],
+    [
+      'Predicted downtime',
+      status.predictedDowntimeMs === null ? 'not known yet' : showDuration(status.predictedDowntimeMs),
+    ],
+    ['Measured downtime', status.downtimeMs === null ? 'none yet' : showDuration(status.downtimeMs)],
+    [
+      'Approval',
+      status.approval
+        ? `by ${plain(status.approval.by ?? 'somebody')} at ${status.approval.at}, until ${status.approval.expiresAt}`
+        : 'none',
+    ],
+    ['Bandwidth limit', status.bandwidth ?? 'none'],
+  ];
+  lines.push(table(['', ''], figures));
+  const findings = status.findings.filter((each) => each.severity !== 'info');
+  if (findings.length > 0) {
+    lines.push(
+      '## Findings',
+      table(
+        ['Severity', 'What', 'What to do'],
+        findings.map((each) => [each.waivedBy ? `${each.severity}, waived` : each.severity, each.message, each.remedy]),
+      ),
+    );
+  }
+  if (status.passes.length > 0) {
+    lines.push(
+      '## Passes',
+      table(
+        ['#', 'Kind', 'Read', 'Written', 'Took', 'Point in time'],
+        status.passes
+          .slice(-8)
+          .map((each) => [
+            String(each.number),
+            each.kind,
+            showBytes(each.bytesRead),
+            showBytes(each.bytesWritten),
+            showDuration(each.durationMs),
+            each.pointInTime,
+          ]),
+      ),
+    );
+  }
+  if (status.probes.length > 0) {
+    lines.push(
+      '## Probes',
+      table(
+        ['Probe', 'Result', 'Detail'],
+        status.probes.map((each) => [
+          each.probe,
+          each.passed ? 'passed' : each.required ? 'FAILED' : 'did not pass',
+          each.detail,
+        ]),
+      ),
+    );
+  }
+  if (status.events.length > 0) {
+    lines.push(
+      '## Events',
+      table(
+        ['When', 'What'],
+        status.events.slice(-12).map((each) => [each.at, each.text]),
+      ),
+    );
+  }
+  return lines.join('\n\n');
+}
+
+function table(heads: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => plain(cell)).join(' | ')} |`;
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
+}

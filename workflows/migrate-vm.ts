@@ -1,0 +1,144 @@
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { MigrationStatus, Outcome } from '../src/model/status.js';
+import { VmferryError } from '../src/errors.js';
+import { migrateVmRequest, type MigrateVmInput, type MigrateVmRequest } from '../src/request/migrate-vm.js';
+import { parseRequest } from '../src/request/parse.js';
+import { handleDecisions } from './decisions.js';
+import { Aborted, Line, troubleOf, Undone } from './line.js';
+import { getStatusQuery } from './messages.js';
+import { Migration, type Carried } from './migration.js';
+import { assess, prepare } from './phases/assess.js';
+import { seed, syncUntilDue } from './phases/sync.js';
+import { cutOver, stopSource } from './phases/cut-over.js';
+import { awaitAcceptance, finalize } from './phases/accept.js';
+import { goBack } from './phases/go-back.js';
+
+export interface MigrationResult {
+  outcome: Outcome;
+  migrationId: string;
+  downtimeMs: number | null;
+  reportPath: string | null;
+  status: MigrationStatus;
+}
+
+/**
+ * Moves one VM. The only argument for people is the request; `carried` is what an earlier run hands on by
+ * continue-as-new. Ends as `completed` with the outcome and the report, or as failed where a human is needed.
+ */
+export async function migrateVm(input: MigrateVmInput, carried?: Carried): Promise<MigrationResult> {
+  const request = requestFrom(input);
+  const migration = carried ? new Migration(request, carried) : Migration.begin(request);
+  const line = new Line(migration);
+  setHandler(getStatusQuery, () => migration.status);
+  handleDecisions(migration, (name) => line.decided(name));
+  abortOnCancel(migration, line);
+  migration.publish();
+  migration.changed();
+  return await CancellationScope.nonCancellable(() => run(line));
+}
+
+async function run(line: Line): Promise<MigrationResult> {
+  const { migration } = line;
+  const { status, carried, request } = migration;
+  try {
+    if (status.phase === 'assessing') {
+      await assess(line);
+      if (request.dryRun) return await end(line, 'dry-run');
+    }
+    if (status.phase !== 'awaiting-acceptance') {
+      if (!migration.seeded) {
+        await prepare(line);
+        await seed(line);
+      }
+      do {
+        if ((await syncUntilDue(line)) === 'long') return await goOn(line);
+      } while (!(await stopSource(line)));
+      await cutOver(line);
+    }
+    if ((await awaitAcceptance(line)) === 'long') return await goOn(line);
+    await finalize(line);
+    return await end(line, 'completed');
+  } catch (error) {
+    // Continue-as-new is thrown by the SDK, and must pass.
+    if (error instanceof Error && error.name === 'ContinueAsNew') throw error;
+    const outcome = outcomeOf(migration, error);
+    if (!(error instanceof Aborted || error instanceof Undone)) {
+      status.error = troubleOf(error);
+      migration.event(`${outcome === 'failed' ? 'failed' : 'going back'}: ${status.error.message}`);
+      await line.tell('failed', status.error.message);
+    }
+    if (carried.assessment) await goBack(line);
+    return await end(line, outcome);
+  }
+}
+
+/** Aborted by a human; rolled back after the source was touched; failed when a human is needed before anything moved. */
+function outcomeOf(migration: Migration, error: unknown): Outcome {
+  if (error instanceof Aborted) return 'aborted';
+  if (error instanceof Undone || migration.marks.sourceStopping) return 'rolled-back';
+  return 'failed';
+}
+
+async function end(line: Line, outcome: Outcome): Promise<MigrationResult> {
+  const { migration } = line;
+  const { status } = migration;
+  status.outcome = outcome;
+  if (outcome !== 'dry-run') migration.enter(outcome);
+  migration.close();
+  await writeReport(line);
+  await line.tell('finished', `the migration of ${status.vm} ended as ${outcome}`);
+  await condition(allHandlersFinished);
+  migration.changed();
+  if (outcome === 'failed') {
+    const { code, message, remedy } = status.error ?? { code: 'Internal', message: 'unknown', remedy: null };
+    throw ApplicationFailure.create({
+      type: code,
+      message: remedy ? `${message}\n${remedy}` : message,
+      nonRetryable: true,
+      details: [{ migrationId: status.migrationId, reportPath: status.reportPath }],
+    });
+  }
+  const { migrationId, downtimeMs, reportPath } = status;
+  return { outcome, migrationId, downtimeMs, reportPath, status };
+}
+
+async function writeReport(line: Line): Promise<void> {
+  const { migration } = line;
+  try {
+    const { path } = await line.once('writeReport', migration.ref.target, 'write the report', migration.status);
+    migration.status.reportPath = path;
+  } catch (error) {
+    migration.event(`the report was not written: ${troubleOf(error).message}; \`vmferry report\` writes it again`);
+  }
+}
+
+/** Goes on in a new run, with everything that matters. Only called where no activity runs. */
+async function goOn(line: Line): Promise<never> {
+  await condition(allHandlersFinished);
+  return await continueAsNew<typeof migrateVm>(line.migration.request, line.migration.carried);
+}
+
+/** Cancelling the workflow is `abort`, where that fits. */
+function abortOnCancel(migration: Migration, line: Line): void {
+  CancellationScope.current().cancelRequested.catch(() => {
+    line.cancelled();
+    migration.changed();
+  });
+}
+
+function requestFrom(input: unknown): MigrateVmRequest {
+  try {
+    return parseRequest(migrateVmRequest, input, `the request of migrateVm in ${workflowInfo().workflowId}`);
+  } catch (error) {
+    const { code, message } = error instanceof VmferryError ? error : { code: 'Internal', message: String(error) };
+    throw ApplicationFailure.nonRetryable(message, code);
+  }
+}

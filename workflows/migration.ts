@@ -1,0 +1,281 @@
+import { ApplicationFailure, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { MigrationStatus, PassRecord, Phase, ProbeResult, Evidence } from '../src/model/status.js';
+import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
+import type { Assessment, Ref, RehearsalResult } from '../activities/io.js';
+import { fitting } from './decisions.js';
+import { detailsOf } from './details.js';
+import { migrationIdOf } from './migration-id.js';
+import { predict } from './prediction.js';
+
+/** Kept of each list, so that weeks of waiting fit into one continue-as-new. What is dropped is counted. */
+const KEPT_PASSES = 50;
+const KEPT_TRAIL = 500;
+const KEPT_EVENTS = 500;
+
+const searchKeys = {
+  phase: defineSearchAttributeKey('VmferryPhase', SearchAttributeType.KEYWORD),
+  vm: defineSearchAttributeKey('VmferryVm', SearchAttributeType.KEYWORD),
+  source: defineSearchAttributeKey('VmferrySource', SearchAttributeType.KEYWORD),
+  target: defineSearchAttributeKey('VmferryTarget', SearchAttributeType.KEYWORD),
+};
+
+/** What is true of the outside world, so that every way back knows what to undo. Set before the step is taken. */
+export interface Marks {
+  claimed: boolean;
+  replica: boolean;
+  rehearsal: boolean;
+  autostartHeld: boolean;
+  /** The source was asked to stop; from here on it has to be brought back. */
+  sourceStopping: boolean;
+  sourceOff: boolean;
+  targetDefined: boolean;
+  targetStarted: boolean;
+  targetConfirmedDown: boolean;
+  sourceConfirmedDown: boolean;
+  probesPassed: boolean;
+}
+
+/** Everything of a migration that outlives a continue-as-new. Plain JSON. */
+export interface Carried {
+  status: MigrationStatus;
+  assessment: Assessment | null;
+  rehearsal: RehearsalResult | null;
+  rehearsedPass: number;
+  marks: Marks;
+  lastInstance: string | null;
+  approvalRequired: boolean;
+  notBefore: string | null;
+  /** Passes of this migration whose changes were below the request's limit, in a row. */
+  convergedPasses: number;
+  announced: string[];
+  /** Phase before `paused` or `needs-attention`. */
+  resumeTo: Phase | null;
+  wishes: Wishes;
+  /** Counts tries of passes, so that at the site a newer one is told from an older. */
+  generation: number;
+  /** When the source was seen off, by the server's clock. */
+  offAt: string | null;
+  lastPassAt: string | null;
+  /** When the target had passed (or was let through) its probes. */
+  validatedAt: string | null;
+}
+
+/** Decisions that wait to be acted upon by the main line. */
+export interface Wishes {
+  pause: boolean;
+  abort: boolean;
+  syncNow: boolean;
+  rehearse: boolean;
+  forceStop: boolean;
+  accept: boolean;
+  undo: boolean;
+  resumed: boolean;
+}
+
+/** The state of one migration: status for people, marks for the way back, wishes from decisions. */
+export class Migration {
+  readonly ref: Ref;
+  /** Counts everything that happened, so that waits notice. */
+  version = 0;
+  /** Set while the guest did not stop and a human is asked. */
+  askingForce = false;
+  /** The side that a human may declare down, while a step waits for it. */
+  unreachable: 'source' | 'target' | null = null;
+
+  constructor(
+    readonly request: MigrateVmRequest,
+    readonly carried: Carried,
+  ) {
+    const { migrationId, vm, source, target, targetName } = carried.status;
+    this.ref = { migrationId, vm, source, target, targetName };
+  }
+
+  static begin(request: MigrateVmRequest): Migration {
+    const info = workflowInfo();
+    const now = new Date().toISOString();
+    const status: MigrationStatus = {
+      version: 1,
+      migrationId: migrationIdOf(info.namespace, info.workflowId, info.firstExecutionRunId),
+      vm: request.vm,
+      source: request.source,
+      target: request.target,
+      targetName: request.targetName ?? request.vm,
+      phase: 'assessing',
+      work: 'idle',
+      waitingFor: null,
+      decisions: [],
+      outcome: null,
+      error: null,
+      startedAt: now,
+      phases: [{ name: 'assessing', startedAt: now, endedAt: null }],
+      passes: [],
+      passCount: 0,
+      converged: false,
+      approval: null,
+      predictedDowntimeMs: null,
+      prediction: null,
+      downtimeMs: null,
+      disks: [],
+      findings: [],
+      probes: [],
+      evidence: [],
+      trail: [],
+      events: [],
+      ledger: [],
+      bandwidth: request.sync.bandwidth ?? null,
+      reportPath: null,
+    };
+    return new Migration(request, {
+      status,
+      assessment: null,
+      rehearsal: null,
+      rehearsedPass: 0,
+      marks: {
+        claimed: false,
+        replica: false,
+        rehearsal: false,
+        autostartHeld: false,
+        sourceStopping: false,
+        sourceOff: false,
+        targetDefined: false,
+        targetStarted: false,
+        targetConfirmedDown: false,
+        sourceConfirmedDown: false,
+        probesPassed: false,
+      },
+      lastInstance: null,
+      approvalRequired: request.cutover.approval === 'required',
+      notBefore: request.cutover.at ?? null,
+      convergedPasses: 0,
+      announced: [],
+      resumeTo: null,
+      wishes: {
+        pause: false,
+        abort: false,
+        syncNow: false,
+        rehearse: false,
+        forceStop: false,
+        accept: false,
+        undo: false,
+        resumed: false,
+      },
+      generation: 0,
+      offAt: null,
+      lastPassAt: null,
+      validatedAt: null,
+    });
+  }
+
+  get status(): MigrationStatus {
+    return this.carried.status;
+  }
+
+  get wishes(): Wishes {
+    return this.carried.wishes;
+  }
+
+  get marks(): Marks {
+    return this.carried.marks;
+  }
+
+  /** @throws when asked before `assessing` ended, which is a defect. */
+  get assessment(): Assessment {
+    if (!this.carried.assessment) throw ApplicationFailure.nonRetryable('the VM was not assessed yet', 'Internal');
+    return this.carried.assessment;
+  }
+
+  get seeded(): boolean {
+    return this.status.passCount > 0;
+  }
+
+  enter(phase: Phase, waitingFor: string | null = null): void {
+    const { status } = this;
+    status.waitingFor = waitingFor;
+    if (status.phase === phase) return this.changed();
+    const now = new Date().toISOString();
+    const open = status.phases.at(-1);
+    if (open && open.endedAt === null) open.endedAt = now;
+    status.phase = phase;
+    status.phases.push({ name: phase, startedAt: now, endedAt: null });
+    this.publish();
+    this.changed();
+  }
+
+  /** Shows the state of now in the workflow's current details, and wakes what waits. */
+  changed(): void {
+    this.version++;
+    this.status.decisions = fitting(this);
+    setCurrentDetails(detailsOf(this.status));
+  }
+
+  publish(): void {
+    const { status } = this;
+    upsertSearchAttributes([
+      { key: searchKeys.phase, value: status.phase },
+      { key: searchKeys.vm, value: status.vm },
+      { key: searchKeys.source, value: status.source },
+      { key: searchKeys.target, value: status.target },
+    ]);
+  }
+
+  close(): void {
+    const open = this.status.phases.at(-1);
+    if (open && open.endedAt === null) open.endedAt = new Date().toISOString();
+  }
+
+  event(text: string): void {
+    keep(this.status.events, { at: new Date().toISOString(), text }, KEPT_EVENTS);
+    this.changed();
+  }
+
+  decided(name: string, by: string | null, comment: string | null, accepted: boolean, reason: string | null): void {
+    keep(this.status.trail, { name, by, at: new Date().toISOString(), comment, accepted, reason }, KEPT_TRAIL);
+    this.changed();
+  }
+
+  /** Writes an outside resource down, before it is created. */
+  expect(kind: string, site: string, name: string): void {
+    if (
+      this.status.ledger.some(
+        (each) => each.kind === kind && each.site === site && each.name === name && each.removedAt === null,
+      )
+    )
+      return;
+    this.status.ledger.push({ kind, site, name, createdAt: new Date().toISOString(), removedAt: null });
+  }
+
+  removed(kind: string, except?: string): void {
+    const now = new Date().toISOString();
+    for (const entry of this.status.ledger) {
+      if (entry.kind === kind && entry.removedAt === null && entry.name !== except) entry.removedAt = now;
+    }
+    // Checkpoints come and go with every pass: those long gone are of no use to anybody.
+    const gone = this.status.ledger.filter((entry) => entry.kind === 'checkpoint' && entry.removedAt !== null);
+    const drop = new Set(gone.slice(0, Math.max(0, gone.length - 10)));
+    this.status.ledger = this.status.ledger.filter((entry) => !drop.has(entry));
+  }
+
+  addPass(record: PassRecord): void {
+    this.status.passCount = record.number;
+    this.status.passes.push(record);
+    if (this.status.passes.length > KEPT_PASSES) this.status.passes.splice(1, 1);
+    this.repredict();
+  }
+
+  addEvidence(probes: ProbeResult[], evidence: Evidence[]): void {
+    this.status.probes = probes;
+    this.status.evidence.push(...evidence);
+  }
+
+  repredict(): void {
+    this.status.prediction = predict(this.status.passes, this.carried.rehearsal, Date.now());
+    this.status.predictedDowntimeMs = this.status.prediction?.downtimeMs ?? null;
+    this.changed();
+  }
+}
+
+function keep<T>(list: T[], item: T, limit: number): void {
+  list.push(item);
+  if (list.length > limit) list.splice(0, list.length - limit);
+}

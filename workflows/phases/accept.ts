@@ -1,0 +1,52 @@
+import { parseDurationMs } from '../../src/request/units.js';
+import { type Line, Undone } from '../line.js';
+import { isLong } from './sync.js';
+
+/** The second gate: a human, or the request's time, keeps the target; until then everything can go back. */
+export async function awaitAcceptance(line: Line): Promise<'accepted' | 'long'> {
+  const { migration } = line;
+  const { wishes, request, carried, marks } = migration;
+  const automatic = request.acceptance.mode === 'automatic' && marks.probesPassed;
+  const dueMs =
+    Date.parse(carried.validatedAt ?? new Date().toISOString()) + parseDurationMs(request.acceptance.after)!;
+  carried.validatedAt ??= new Date().toISOString();
+  migration.enter(
+    'awaiting-acceptance',
+    automatic ? `acceptTarget, or ${new Date(dueMs).toISOString()}` : 'acceptTarget or undoCutover',
+  );
+  if (!carried.announced.includes('awaited:acceptance')) {
+    carried.announced.push('awaited:acceptance');
+    await line.tell(
+      'decision-awaited',
+      `${migration.ref.vm} runs at ${migration.ref.target}: acceptTarget or undoCutover`,
+    );
+  }
+  for (;;) {
+    if (wishes.undo) throw new Undone();
+    if (wishes.accept) return 'accepted';
+    if (automatic && Date.now() >= dueMs) {
+      migration.event('accepted by itself, as the request says');
+      return 'accepted';
+    }
+    if (isLong()) return 'long';
+    if (automatic) await line.wait(dueMs - Date.now(), 'automatic acceptance');
+    else await line.waitForDecision();
+  }
+}
+
+/** The target becomes final: nothing can be undone from here on, so errors wait for a human and are tried again. */
+export async function finalize(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, assessment, marks } = migration;
+  migration.enter('finalizing');
+  line.goingBack = true;
+  await line.back('finalizeTarget', 'target', 'make the target final', () => ({
+    ...ref,
+    autostart: assessment.autostart,
+  }));
+  await line.back('retireSource', 'source', `retire ${ref.vm}`, () => ref);
+  await line.back('cleanSource', 'source', 'clean the source', () => ref);
+  marks.claimed = false;
+  migration.removed('claim');
+  migration.removed('checkpoint');
+}

@@ -1,0 +1,41 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import { blockers } from '../../src/model/finding.js';
+import type { Line } from '../line.js';
+
+/** Looks at everything before anything is touched; stops on what is blocking and not waived by name. */
+export async function assess(line: Line): Promise<void> {
+  const { migration } = line;
+  const { status, carried, request, ref } = migration;
+  const assessment = await line.once('assess', ref.source, `assess ${ref.vm}`, { ref, request });
+  carried.assessment = assessment;
+  carried.lastInstance = assessment.instance;
+  status.findings = assessment.findings;
+  status.disks = assessment.disks.map((disk) => ({
+    name: disk.id,
+    sizeBytes: disk.sizeBytes,
+    rootDigest: null,
+    verifiedAt: null,
+  }));
+  const stops = blockers(assessment.findings);
+  if (stops.length > 0 && !request.dryRun) {
+    throw ApplicationFailure.nonRetryable(
+      `cannot migrate ${ref.vm}: ${stops.map((each) => `${each.id}: ${each.message}`).join('; ')}`,
+      'BlockingFindings',
+      'Do what each finding says, or waive it in the request: "waive": {"<id>": "<reason>"}.',
+    );
+  }
+  migration.event(`assessed: ${assessment.findings.length} findings, ${stops.length} blocking`);
+}
+
+/** Claims the source and makes the empty replica; both stand in the ledger before they exist. */
+export async function prepare(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, marks, assessment } = migration;
+  migration.enter('preparing');
+  migration.expect('claim', ref.source, ref.vm);
+  marks.claimed = true;
+  await line.once('claimSource', ref.source, `claim ${ref.vm}`, ref);
+  migration.expect('replica', ref.target, ref.migrationId);
+  marks.replica = true;
+  await line.step('createReplica', ref.target, 'create the replica', () => ({ ...ref, disks: assessment.disks }));
+}

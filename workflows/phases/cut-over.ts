@@ -1,0 +1,159 @@
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import type { ProbeInput, StopResult } from '../../activities/io.js';
+import type { GuestFacts } from '../../src/model/vm.js';
+import { parseDurationMs } from '../../src/request/units.js';
+import type { Line } from '../line.js';
+import { Undone } from '../line.js';
+import type { Migration } from '../migration.js';
+import { pass } from './sync.js';
+
+/**
+ * Last delta, then the source is stopped for good. False when the guest did not stop and the cutover was called off:
+ * the source runs as before, and a new approval is needed.
+ */
+export async function stopSource(line: Line): Promise<boolean> {
+  const { migration } = line;
+  const { ref, marks, assessment, carried } = migration;
+  migration.enter('cutting-over');
+  if (assessment.running) await pass(line, 'delta');
+  const look = await line.step('lastLook', ref.source, 'look at the source once more', () => ({
+    ...ref,
+    hardwarePrint: assessment.hardwarePrint,
+    diskPrint: assessment.diskPrint,
+  }));
+  if (look.facts) assessment.facts = merged(assessment.facts, look.facts);
+  marks.autostartHeld = true;
+  await line.step('holdSource', ref.source, 'hold autostart off', () => ref);
+  marks.sourceStopping = true;
+  const stopped = look.running ? await stopGuest(line) : true;
+  if (!stopped) {
+    await callOff(line);
+    return false;
+  }
+  marks.sourceOff = true;
+  carried.offAt = new Date().toISOString();
+  migration.event(look.running ? 'the source is off' : 'the source was off already');
+  return true;
+}
+
+/** By the shutdown policy; true when the guest is off. */
+async function stopGuest(line: Line): Promise<boolean> {
+  const { migration } = line;
+  const { ref, request, wishes } = migration;
+  const timeoutMs = parseDurationMs(request.cutover.shutdownTimeout)!;
+  const first = await line.cut('stopSource', ref.source, 'stop the guest', { ...ref, timeoutMs });
+  if (first.off) return true;
+  migration.event(`the guest did not stop within ${request.cutover.shutdownTimeout}`);
+  if (request.cutover.shutdown === 'graceful') return false;
+  if (request.cutover.shutdown === 'force-after')
+    return (await line.cut('forceStopSource', ref.source, 'switch the guest off', ref)).off;
+  migration.askingForce = true;
+  migration.enter('cutting-over', 'forceStop, or rejectCutover, or abort: the guest does not stop');
+  await line.tell('decision-awaited', `${ref.vm} does not stop: forceStop, rejectCutover or abort`);
+  try {
+    for (;;) {
+      let result: StopResult = { off: false, tookMs: 0 };
+      try {
+        // Goes on asking, so that a guest that stops late needs nobody.
+        result = await line.cut('stopSource', ref.source, 'ask the guest to stop', { ...ref, timeoutMs });
+      } catch (error) {
+        if (!isCancellation(error)) throw error;
+      }
+      if (result.off) return true;
+      if (wishes.forceStop) return (await line.cut('forceStopSource', ref.source, 'switch the guest off', ref)).off;
+    }
+  } catch (error) {
+    // Rejected: not the end of the migration, only of this cutover.
+    if (error instanceof Undone) return false;
+    throw error;
+  } finally {
+    migration.askingForce = false;
+    wishes.forceStop = false;
+    wishes.undo = false;
+  }
+}
+
+async function callOff(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, marks, assessment, carried, status } = migration;
+  await line.back('restoreSource', 'source', 'put the source back', () => ({
+    ...ref,
+    start: assessment.running,
+    autostart: assessment.autostart,
+    targetConfirmedDown: false,
+  }));
+  marks.sourceStopping = false;
+  marks.autostartHeld = false;
+  status.approval = null;
+  carried.approvalRequired = true;
+  migration.event('the cutover was called off: the guest did not stop; it needs a new approval');
+  migration.enter('syncing');
+}
+
+/** From the stopped source to the target that passed its probes. An error here leads back to the source. */
+export async function cutOver(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, marks, assessment, carried, status } = migration;
+  await pass(line, 'final');
+  migration.enter('verifying');
+  for (const disk of await line.cut('verifyPass', ref.target, 'verify the final pass', { ...ref, bandwidth: null })) {
+    const known = status.disks.find((each) => each.name === disk.name);
+    if (known) Object.assign(known, disk);
+  }
+  migration.enter('starting');
+  migration.expect('domain', ref.target, ref.targetName);
+  marks.targetDefined = true;
+  const { description, networks } = assessment;
+  await line.cut('defineTarget', ref.target, `define ${ref.targetName}`, { ...ref, description, networks });
+  marks.targetStarted = true;
+  const startedAt = new Date().toISOString();
+  await line.cut('startTarget', ref.target, `start ${ref.targetName}, unplugged`, ref);
+  migration.enter('validating');
+  const probes = { ...ref, probes: migration.request.probes ?? null, facts: assessment.facts, startedAt };
+  const offline = await probe(line, { ...probes, stage: 'offline' });
+  if (offline) {
+    await line.cut('plugTarget', ref.target, 'plug the network', ref);
+    marks.probesPassed = await probe(line, { ...probes, stage: 'online' });
+  }
+  if (!marks.probesPassed && migration.request.undoOnFailedProbes) {
+    const failed = status.probes
+      .filter((each) => each.required && !each.passed)
+      .map((each) => `${each.probe}: ${each.detail}`);
+    throw ApplicationFailure.nonRetryable(
+      `a probe of the target failed: ${failed.join('; ')}`,
+      'ProbeFailed',
+      'See the evidence in the report; the source runs again.',
+    );
+  }
+  if (carried.offAt && status.downtimeMs === null) migration.event('no probe passed: the downtime was not measured');
+}
+
+async function probe(line: Line, input: ProbeInput): Promise<boolean> {
+  const { migration } = line;
+  const outcome = await line.cut('probeTarget', migration.ref.target, `probe the target, ${input.stage}`, input);
+  measure(migration, outcome.firstPassed, outcome.firstPassedAgoMs);
+  const others =
+    input.stage === 'online'
+      ? migration.status.probes.filter((each) => !outcome.results.some((result) => result.probe === each.probe))
+      : [];
+  migration.addEvidence([...others, ...outcome.results], outcome.evidence);
+  return outcome.passed;
+}
+
+/** Downtime: from the source's guest being off to the first probe passed, by the server's clock. */
+function measure(migration: Migration, passed: boolean, agoMs: number): void {
+  const { carried, status } = migration;
+  if (!passed || status.downtimeMs !== null || !carried.offAt || !migration.assessment.running) return;
+  status.downtimeMs = Date.now() - Date.parse(carried.offAt) - Math.round(agoMs);
+}
+
+/** What answered at the assessment and what answered at the end: only what did both times is asked of the target. */
+function merged(first: GuestFacts | null, last: GuestFacts): GuestFacts {
+  if (!first) return last;
+  return {
+    agent: last.agent,
+    hostname: last.hostname ?? first.hostname,
+    addresses: last.addresses,
+    openPorts: last.openPorts.filter((port) => first.openPorts.includes(port)),
+  };
+}
