@@ -8,7 +8,6 @@ import { decisionMessages, type DecisionReply } from './messages.js';
 import type { Migration } from './migration.js';
 
 type Payloads = { [N in DecisionName]: DecisionPayload<N> };
-type Base = { by?: string | undefined; comment?: string | undefined };
 
 const BEFORE_CUTOVER: readonly Phase[] = ['seeding', 'syncing', 'rehearsing', 'awaiting-approval'];
 const CUTTING_OVER: readonly Phase[] = ['cutting-over', 'verifying', 'converting', 'starting', 'validating'];
