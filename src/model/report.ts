@@ -17,7 +17,7 @@ import {
 export const migrationReport = z.strictObject({
   version: z.literal(1),
   migrationId: z.string(),
-  outcome,
+  outcome: outcome.nullable().describe('null in a report of a migration that still runs.'),
   error: z.strictObject({ code: z.string(), message: z.string(), remedy: z.string().nullable() }).nullable(),
   vm: z.string(),
   source: z.string(),
