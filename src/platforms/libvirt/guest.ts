@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { GuestFacts } from '../../model/vm.js';
+import type { LibvirtConnection } from './connect.js';
+import { openPorts } from './site-net.js';
+
+/** What a running guest answers: its agent (QEMU guest agent protocol reference), its addresses, its ports. */
+
+const AGENT_SECONDS = 5;
+/** Ports of services that are common enough to be looked for. */
+const COMMON_PORTS = [
+  ...[21, 22, 25, 53, 80, 110, 111, 135, 139, 143, 389, 443, 445, 465, 587, 636, 993, 995, 1433, 1521, 2049, 2379],
+  ...[3000, 3128, 3268, 3306, 3389, 5000, 5432, 5601, 5672, 5900, 5985, 5986, 6379, 6443, 8000, 8080, 8081, 8443],
+  ...[8888, 9000, 9090, 9092, 9100, 9200, 10250, 11211, 15672, 27017],
+];
+
+const hostName = z.object({ return: z.object({ 'host-name': z.string() }) });
+const interfaces = z.object({
+  return: z.array(
+    z.object({
+      'ip-addresses': z.array(z.object({ 'ip-address': z.string() })).optional(),
+    }),
+  ),
+});
+
+/** Sends one command to the agent: its answer, or null where none came. */
+async function askAgent(at: LibvirtConnection, uuid: string, command: string, signal?: AbortSignal): Promise<unknown> {
+  const args = ['qemu-agent-command', '--domain', uuid, '--timeout', String(AGENT_SECONDS)];
+  try {
+    return JSON.parse(await at.virsh.run([...args, JSON.stringify({ execute: command })], { signal }));
+  } catch {
+    signal?.throwIfAborted();
+    return null;
+  }
+}
+
+export async function agentAnswers(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<boolean> {
+  return (await askAgent(at, uuid, 'guest-ping', signal)) !== null;
+}
+
+export async function guestFacts(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<GuestFacts> {
+  const uuid = await at.virsh.uuid(vm, signal);
+  const agent = await agentAnswers(at, uuid, signal);
+  const name = agent ? hostName.safeParse(await askAgent(at, uuid, 'guest-get-host-name', signal)) : null;
+  const addresses = await guestAddresses(at, uuid, agent, signal);
+  const found = await openPorts(at.host, addresses, COMMON_PORTS, signal);
+  // The one that answered comes first, so that later probes begin with it.
+  const sorted = found ? [found.address, ...addresses.filter((each) => each !== found.address)] : addresses;
+  return {
+    agent,
+    hostname: name?.success ? name.data.return['host-name'] : null,
+    addresses: sorted,
+    openPorts: found?.ports ?? [],
+  };
+}
+
+/** Addresses by which others may reach the guest: as its agent says, else as DHCP leases and the ARP table do. */
+export async function guestAddresses(
+  at: LibvirtConnection,
+  uuid: string,
+  agent: boolean,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  if (agent) {
+    const answer = interfaces.safeParse(await askAgent(at, uuid, 'guest-network-get-interfaces', signal));
+    const all = answer.success ? answer.data.return.flatMap((each) => each['ip-addresses'] ?? []) : [];
+    const usable = unique(all.map((each) => each['ip-address']));
+    if (usable.length > 0) return usable;
+  }
+  for (const source of ['lease', 'arp']) {
+    const text = await at.virsh.runOr(/./, ['domifaddr', '--domain', uuid, '--source', source], { signal });
+    const usable = unique([...(text ?? '').matchAll(/\sipv[46]\s+([0-9a-fA-F.:]+)/g)].map((match) => match[1]!));
+    if (usable.length > 0) return usable;
+  }
+  return [];
+}
+
+/** Without loopback and link-local addresses; IPv4 first, as more sites route it. */
+function unique(addresses: string[]): string[] {
+  const usable = addresses.filter((each) => !/^(127\.|169\.254\.|::1$|fe80:)/i.test(each) && each !== '0.0.0.0');
+  return [...new Set(usable)].sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+}

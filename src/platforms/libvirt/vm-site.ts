@@ -1,0 +1,44 @@
+import type { Abilities, SourceSite, TargetSite, VmSite } from '../platform.js';
+import type { LibvirtConnection } from './connect.js';
+import { describe } from './domain.js';
+import { consoleText, screenshot } from './evidence.js';
+import { guestFacts } from './guest.js';
+import { inventory } from './inventory.js';
+import { forceOff, requestShutdown, runState, setAutostart, start } from './power.js';
+import { probe } from './probe.js';
+
+/**
+ * The two sides of a libvirt site are made apart, each as an object of methods over one connection, and put together by
+ * the registry with `createLibvirtVmSite`.
+ */
+export type SourcePart = Omit<SourceSite, keyof VmSite>;
+export type TargetPart = Omit<TargetSite, keyof VmSite>;
+
+const ABILITIES: Abilities = {
+  source: true,
+  target: true,
+  changeTracking: true,
+  quiesce: true,
+  guestAgent: true,
+  isolatedBoot: true,
+};
+
+/** What both sides of a libvirt site share. `close` ends the connection for both. */
+export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
+  return {
+    site: at.site,
+    abilities: ABILITIES,
+    inventory: (signal) => inventory(at, signal),
+    describe: (vm, signal) => describe(at, vm, signal),
+    runState: (vm, signal) => runState(at, vm, signal),
+    setAutostart: (vm, on, signal) => setAutostart(at, vm, on, signal),
+    start: (vm, signal) => start(at, vm, signal),
+    requestShutdown: (vm, signal) => requestShutdown(at, vm, signal),
+    forceOff: (vm, signal) => forceOff(at, vm, signal),
+    guestFacts: (vm, signal) => guestFacts(at, vm, signal),
+    probe: (vm, wanted, signal) => probe(at, vm, wanted, signal),
+    screenshot: (vm, signal) => screenshot(at, vm, signal),
+    consoleText: (vm, signal) => consoleText(at, vm, signal),
+    close: () => at.host.close(),
+  };
+}
