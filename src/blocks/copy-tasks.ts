@@ -1,0 +1,52 @@
+import type { BlockReader, BlockStore } from './block-device.js';
+import { LEAF_BYTES } from './digest.js';
+import type { LeafRange, Manifest } from './manifest.js';
+import { leafRuns, ZeroCursor } from './plan.js';
+
+/** Neighbouring leaves to be copied at once. */
+export interface CopyTask extends LeafRange {
+  kind: 'data' | 'zero';
+  /** The replica is known to read as zeroes there, so that zeroes need not be written. */
+  replicaZero: boolean;
+}
+
+/** Data is read in pieces of 1 MiB. */
+export const DATA_LEAVES = 16;
+/** Zeroes are dealt with in pieces of 128 MiB. */
+const ZERO_LEAVES = 2048;
+
+export interface CopyTasksParts {
+  source: BlockReader;
+  replica: BlockStore;
+  manifest: Manifest;
+  /** All leaves instead of the unknown ones. */
+  compare: boolean;
+  signal: AbortSignal;
+}
+
+/** What is to be copied, in ascending order. */
+export class CopyTasks {
+  readonly #parts: CopyTasksParts;
+  readonly #replicaZeroes: ZeroCursor;
+
+  constructor(parts: CopyTasksParts) {
+    this.#parts = parts;
+    this.#replicaZeroes = new ZeroCursor(parts.replica, parts.signal);
+  }
+
+  async *all(): AsyncGenerator<CopyTask> {
+    const { source, manifest, compare, signal } = this.#parts;
+    const ranges = compare ? [{ first: 0, count: manifest.leafCount }] : manifest.unknown(0, signal);
+    for await (const range of ranges) {
+      const extents = source.extents(range.first * LEAF_BYTES, manifest.bytesOf(range), signal);
+      for await (const run of leafRuns(extents)) {
+        const most = run.kind === 'data' ? DATA_LEAVES : ZERO_LEAVES;
+        for (let done = 0; done < run.count; done += most) {
+          const piece = { first: run.first + done, count: Math.min(most, run.count - done) };
+          const replicaZero = await this.#replicaZeroes.isZero(piece.first * LEAF_BYTES, manifest.bytesOf(piece));
+          yield { ...piece, kind: run.kind, replicaZero };
+        }
+      }
+    }
+  }
+}

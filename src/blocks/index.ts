@@ -1,0 +1,15 @@
+export * from './block-device.js';
+export { copyDisk, type CopyOptions, type CopyStats } from './copy.js';
+export { DIGEST_BYTES, LEAF_BYTES } from './digest.js';
+export { FileStore, type FileStoreOptions } from './file-store.js';
+export { RateLimiter } from './limiter.js';
+export { Manifest, manifestFileBytes, type LeafRange } from './manifest.js';
+export { openNbd, type NbdDevice, type NbdOptions } from './nbd/device.js';
+export { changedLeaves } from './plan.js';
+export type { Progress } from './progress.js';
+export { verifyReplica, type VerifyOptions, type VerifyResult } from './verify.js';
+export { counting, type Counts } from './wrap/counting.js';
+export { faulty, type Fault } from './wrap/faulty.js';
+export { interceptReader, interceptStore, type Around, type BlockCall } from './wrap/intercept.js';
+export { throttled } from './wrap/throttled.js';
+export { timed } from './wrap/timed.js';
