@@ -57,6 +57,8 @@ export interface PassInput extends Ref {
 export interface PassResult {
   record: PassRecord;
   disks: DiskRecord[];
+  /** What it wrote was read back and is right; false also where that is left to `verifyPass`. */
+  verified: boolean;
   checkpoint: string;
   instance: string | null;
   /** The source's hardware (not its disks) is no longer as assessed. */

@@ -32,7 +32,7 @@ const CURES = {
   ToolFailed: 'retry',
   Timeout: 'retry',
   /** What was read back is not what was written. */
-  VerifyFailed: 'retry',
+  VerifyFailed: 'give-up',
   /** A probe of the target did not pass in its time. */
   ProbeFailed: 'give-up',
   /** The guest does not do what it was asked: shut down, thaw, answer. */

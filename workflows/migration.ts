@@ -42,6 +42,8 @@ export interface Carried {
   assessment: Assessment | null;
   rehearsal: RehearsalResult | null;
   rehearsedPass: number;
+  /** The last pass was read back and is right. */
+  verified: boolean;
   marks: Marks;
   lastInstance: string | null;
   approvalRequired: boolean;
@@ -131,6 +133,7 @@ export class Migration {
       assessment: null,
       rehearsal: null,
       rehearsedPass: 0,
+      verified: false,
       marks: {
         claimed: false,
         replica: false,

@@ -120,6 +120,8 @@ export interface SourceSite extends VmSite {
    * @throws VmferryError `NoSpace` (scratch), `GuestUnwilling` (quiesce required and refused), `Conflict` (somebody else's job).
    */
   openPoint(request: PointRequest, signal?: AbortSignal): Promise<OpenPoint>;
+  /** Checkpoint name of the point that this migration has open at the source, or null. */
+  currentPoint(vm: string, migrationId: string, signal?: AbortSignal): Promise<string | null>;
   /** Ends whatever point, freeze, export or scratch file this migration has at the source. */
   endPoints(vm: string, migrationId: string, signal?: AbortSignal): Promise<void>;
   /** Deletes this migration's checkpoints but those named. */

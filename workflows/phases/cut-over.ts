@@ -1,9 +1,9 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { ProbeInput, StopResult } from '../../activities/io.js';
+import type { DiskRecord } from '../../src/model/status.js';
 import type { GuestFacts } from '../../src/model/vm.js';
 import { parseDurationMs } from '../../src/request/units.js';
-import type { Line } from '../line.js';
-import { Undone } from '../line.js';
+import { type Line, troubleOf, Undone } from '../line.js';
 import type { Migration } from '../migration.js';
 import { pass } from './sync.js';
 
@@ -96,10 +96,7 @@ export async function cutOver(line: Line): Promise<void> {
   const { ref, marks, assessment, carried, status } = migration;
   await pass(line, 'final');
   migration.enter('verifying');
-  for (const disk of await line.cut('verifyPass', ref.target, 'verify the final pass', { ...ref, bandwidth: null })) {
-    const known = status.disks.find((each) => each.name === disk.name);
-    if (known) Object.assign(known, disk);
-  }
+  await verify(line);
   migration.enter('starting');
   migration.expect('domain', ref.target, ref.targetName);
   marks.targetDefined = true;
@@ -126,6 +123,26 @@ export async function cutOver(line: Line): Promise<void> {
     );
   }
   if (carried.offAt && status.downtimeMs === null) migration.event('no probe passed: the downtime was not measured');
+}
+
+/** Reads the final pass back. What differs is copied and read once more; then it leads back. */
+async function verify(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, status } = migration;
+  const read = () => line.cut('verifyPass', ref.target, 'verify the final pass', { ...ref, bandwidth: null });
+  let disks: DiskRecord[];
+  try {
+    disks = await read();
+  } catch (error) {
+    if (troubleOf(error).code !== 'VerifyFailed') throw error;
+    migration.event(`${troubleOf(error).message}; copying them again`);
+    await pass(line, 'final');
+    disks = await read();
+  }
+  for (const disk of disks) {
+    const known = status.disks.find((each) => each.name === disk.name);
+    if (known) Object.assign(known, disk);
+  }
 }
 
 async function probe(line: Line, input: ProbeInput): Promise<boolean> {

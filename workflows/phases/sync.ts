@@ -1,4 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
+import { blockers } from '../../src/model/finding.js';
 import type { PassKind } from '../../src/model/status.js';
 import { parseDurationMs, parseSizeBytes } from '../../src/request/units.js';
 import type { PassInput, PassResult } from '../../activities/io.js';
@@ -61,7 +62,7 @@ export async function pass(line: Line, kind: PassKind): Promise<PassResult> {
   const { migration } = line;
   const { status, carried, ref } = migration;
   const number = status.passCount + 1;
-  migration.expect('checkpoint', ref.source, `vmferry-${ref.migrationId}-${number}`);
+  if (kind !== 'final') migration.expect('checkpoint', ref.source, `vmferry-${ref.migrationId}-${number}`);
   status.work = 'pass';
   migration.changed();
   const summary = kind === 'seed' ? `pass ${number}: seed` : `pass ${number}: ${kind}`;
@@ -72,6 +73,7 @@ export async function pass(line: Line, kind: PassKind): Promise<PassResult> {
         ? await line.cut('runPass', ref.target, summary, input())
         : await line.step('runPass', ref.target, summary, input);
     note(migration, result);
+    if (result.hardwareChanged && kind !== 'final') await assessAgain(line);
     return result;
   } finally {
     status.work = 'idle';
@@ -100,7 +102,7 @@ function passInput(migration: Migration, kind: PassKind, number: number): PassIn
 function note(migration: Migration, result: PassResult): void {
   const { status, carried, request, ref } = migration;
   migration.removed('checkpoint', result.checkpoint);
-  migration.expect('checkpoint', ref.source, result.checkpoint);
+  if (result.checkpoint) migration.expect('checkpoint', ref.source, result.checkpoint);
   for (const disk of result.disks) {
     const known = status.disks.find((each) => each.name === disk.name);
     if (known)
@@ -116,7 +118,13 @@ function note(migration: Migration, result: PassResult): void {
   }
   if (result.record.note) migration.event(`pass ${result.record.number}: ${result.record.note}`);
   if (result.record.kind !== 'final') {
-    const small = result.record.kind === 'delta' && result.changedBytes < parseSizeBytes(request.sync.convergedBelow)!;
+    carried.verified = result.verified;
+    // What read back differently is copied again at once.
+    if (!result.verified) carried.wishes.syncNow = true;
+    const small =
+      result.verified &&
+      result.record.kind === 'delta' &&
+      result.changedBytes < parseSizeBytes(request.sync.convergedBelow)!;
     carried.convergedPasses = small ? carried.convergedPasses + 1 : 0;
     if (small && !status.converged) migration.event(`converged with pass ${result.record.number}`);
     status.converged = small || status.converged;
@@ -126,8 +134,28 @@ function note(migration: Migration, result: PassResult): void {
       );
     }
   }
-  if (result.hardwareChanged) withdraw(migration, "the source's hardware is not as assessed any more");
   migration.addPass(result.record);
+}
+
+/** The source's hardware changed: what was approved and rehearsed is another VM. Its disks are the same. */
+async function assessAgain(line: Line): Promise<void> {
+  const { migration } = line;
+  const { carried, status, ref, request } = migration;
+  withdraw(migration, "the source's hardware is not as assessed any more");
+  const before = migration.assessment;
+  const now = await line.step('assess', ref.source, `assess ${ref.vm} again`, () => ({ ref, request }));
+  carried.assessment = { ...now, running: before.running, autostart: before.autostart, disks: before.disks };
+  carried.rehearsal = null;
+  status.findings = now.findings;
+  const stops = blockers(now.findings);
+  if (stops.length > 0) {
+    const message = stops.map((each) => `${each.id}: ${each.message}`).join('; ');
+    await line.attention({
+      code: 'BlockingFindings',
+      message,
+      remedy: 'Put the source back as it was and resume, or abort.',
+    });
+  }
 }
 
 function withdraw(migration: Migration, why: string): void {
@@ -148,7 +176,12 @@ function nextPassAt(migration: Migration): number {
 }
 
 function rehearsalDue(migration: Migration): boolean {
-  return migration.request.rehearsal.enabled && migration.carried.rehearsal === null && settled(migration);
+  return (
+    migration.request.rehearsal.enabled &&
+    migration.carried.rehearsal === null &&
+    migration.carried.verified &&
+    settled(migration)
+  );
 }
 
 interface Hold {
@@ -162,6 +195,7 @@ function whatHoldsCutover(migration: Migration): Hold | null {
   const { status, carried, request } = migration;
   const now = Date.now();
   const never = Number.MAX_SAFE_INTEGER;
+  if (!carried.verified) return { phase: 'syncing', text: 'a pass that reads back as it was written', untilMs: never };
   if (!settled(migration)) return { phase: 'syncing', text: 'the passes to converge', untilMs: never };
   if (carried.approvalRequired && !status.approval)
     return { phase: 'awaiting-approval', text: 'approveCutover', untilMs: never };

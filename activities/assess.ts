@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import { VmferryError } from '../src/errors.js';
+import type { Finding } from '../src/model/finding.js';
+import type { VmDescription } from '../src/model/vm.js';
+import type { TargetFacts } from '../src/platforms/platform.js';
+import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
+import { parseSizeBytes } from '../src/request/units.js';
+import { beating, ownerOf, signalOf } from './context.js';
+import type { ActivityDeps } from './deps.js';
+import type { Assessment, MigrationActivities, PlannedDisk, Ref } from './io.js';
+
+export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess'> {
+  return { assess: ({ ref, request }) => beating(() => assess(deps, ref, request)) };
+}
+
+async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): Promise<Assessment> {
+  const signal = signalOf();
+  const source = deps.site(ref.source);
+  const target = deps.site(ref.target);
+  if (ref.source === ref.target) {
+    throw new VmferryError('InvalidRequest', `cannot migrate ${ref.vm}: source and target are both "${ref.source}"`, {
+      remedy: 'Name two sites.',
+    });
+  }
+  for (const [site, side, name] of [
+    [source, 'source', ref.source],
+    [target, 'target', ref.target],
+  ] as const) {
+    if (!site.abilities[side])
+      throw new VmferryError('NotSupported', `cannot use ${name} as a ${side}: its platform does not do that yet`);
+  }
+  const [found, facts, claim] = await Promise.all([
+    source.describe(ref.vm, signal),
+    target.targetFacts(signal),
+    source.readClaim(ref.vm, signal),
+  ]);
+  if (claim && claim.migrationId !== ref.migrationId) {
+    throw new VmferryError(
+      'AlreadyClaimed',
+      `cannot migrate ${ref.vm}: migration ${claim.migrationId} (workflow ${claim.workflowId}) has claimed it since ${claim.claimedAt}`,
+      {
+        remedy: `Let that one end, or abort it: vmferry abort ${claim.workflowId}`,
+      },
+    );
+  }
+  const run = await source.runState(ref.vm, signal);
+  const running = run?.state === 'running' || run?.state === 'paused';
+  const wished = planDisks(found, request);
+  const description = asWished(found, request, wished);
+  const networks = mapNetworks(found, facts, request, ref);
+  const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
+  const targetVm = { owner: ownerOf(deps, ref), name: ref.targetName, description, networks };
+  const findings = [
+    ...found.findings,
+    ...(await source.sourceFindings(
+      found,
+      wished.map((disk) => disk.id),
+      signal,
+    )),
+    ...(await target.targetFindings(targetVm, wished, facts, signal)),
+  ];
+  return {
+    description,
+    diskPrint: diskPrintOf(found),
+    hardwarePrint: hardwarePrintOf(found),
+    running,
+    instance: run?.instance ?? null,
+    autostart: run?.autostart ?? false,
+    facts: guest,
+    disks: wished,
+    networks,
+    findings: waived(unique(findings), request),
+  };
+}
+
+function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] {
+  const known = vm.disks.map((disk) => disk.id);
+  const unknown = [...request.excludeDisks, ...Object.keys(request.diskStorage)].filter((id) => !known.includes(id));
+  if (unknown.length > 0) {
+    throw new VmferryError(
+      'InvalidRequest',
+      `cannot find disk ${unknown.map((id) => `"${id}"`).join(', ')} of ${vm.name}`,
+      { remedy: `Its disks are: ${known.join(', ')}.` },
+    );
+  }
+  const disks = vm.disks
+    .filter((disk) => !request.excludeDisks.includes(disk.id))
+    .map((disk) => ({
+      id: disk.id,
+      sizeBytes: disk.sizeBytes,
+      format: request.diskFormat,
+      storage: request.diskStorage[disk.id] ?? request.storage ?? null,
+    }));
+  if (disks.length === 0)
+    throw new VmferryError('InvalidRequest', `cannot migrate ${vm.name}: no disk is left to copy`);
+  return disks;
+}
+
+/** The VM as it shall be at the target: without the disks left out, with the wished CPUs and memory. */
+function asWished(vm: VmDescription, request: MigrateVmRequest, disks: PlannedDisk[]): VmDescription {
+  const cpu =
+    request.cpus && request.cpus !== vm.cpu.count
+      ? { ...vm.cpu, count: request.cpus, sockets: request.cpus, coresPerSocket: 1, threadsPerCore: 1 }
+      : vm.cpu;
+  return {
+    ...vm,
+    cpu,
+    memoryBytes: request.memory ? parseSizeBytes(request.memory)! : vm.memoryBytes,
+    disks: vm.disks.filter((disk) => disks.some((planned) => planned.id === disk.id)),
+    findings: [],
+  };
+}
+
+function mapNetworks(
+  vm: VmDescription,
+  facts: TargetFacts,
+  request: MigrateVmRequest,
+  ref: Ref,
+): Record<string, string> {
+  const known = facts.networks.map((network) => network.name);
+  const wrong = Object.entries(request.networks).filter(([, name]) => !known.includes(name));
+  const rehearsal = request.rehearsal.network;
+  if (rehearsal && !known.includes(rehearsal)) wrong.push(['rehearsal', rehearsal]);
+  if (wrong.length > 0) {
+    throw new VmferryError(
+      'InvalidRequest',
+      `cannot find network ${wrong.map(([, name]) => `"${name}"`).join(', ')} at ${ref.target}`,
+      {
+        remedy: `Networks there: ${known.join(', ') || 'none'}.`,
+      },
+    );
+  }
+  const sources = vm.nics.map((nic) => nic.network);
+  const idle = Object.keys(request.networks).filter((name) => !sources.includes(name));
+  if (idle.length > 0) {
+    throw new VmferryError(
+      'InvalidRequest',
+      `cannot map network ${idle.map((name) => `"${name}"`).join(', ')}: ${vm.name} has no such network`,
+      {
+        remedy: `It is on: ${sources.join(', ') || 'none'}.`,
+      },
+    );
+  }
+  return Object.fromEntries(sources.map((name) => [name, request.networks[name] ?? name]));
+}
+
+function unique(findings: Finding[]): Finding[] {
+  const seen = new Set<string>();
+  return findings.filter((each) => {
+    const key = `${each.id}\0${each.message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function waived(findings: Finding[], request: MigrateVmRequest): Finding[] {
+  return findings.map((each) => {
+    const reason = request.waive[each.id];
+    return reason !== undefined && each.severity === 'blocking' ? { ...each, waivedBy: reason } : each;
+  });
+}
+
+function printOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
+}
+
+/** Changes when a disk was added, removed, resized or exchanged. */
+export function diskPrintOf(vm: VmDescription): string {
+  return printOf(vm.disks.map(({ id, sizeBytes, path, bus }) => ({ id, sizeBytes, path, bus })));
+}
+
+/** Changes when other hardware did. */
+export function hardwarePrintOf(vm: VmDescription): string {
+  const { uuid, firmware, secureBoot, tpm, memoryBytes, cpu, nics, machine } = vm;
+  return printOf({ uuid, firmware, secureBoot, tpm: tpm?.version ?? null, memoryBytes, cpu, nics, machine });
+}

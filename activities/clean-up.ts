@@ -1,0 +1,78 @@
+import { VmferryError } from '../src/errors.js';
+import { beating, ownerOf, signalOf } from './context.js';
+import type { ActivityDeps } from './deps.js';
+import type { MigrationActivities } from './io.js';
+
+type Names = 'claimSource' | 'createReplica' | 'removeTarget' | 'restoreSource' | 'cleanSource' | 'cleanTarget';
+
+/** Claim and replica, and the way back from them. */
+export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities, Names> {
+  return {
+    async claimSource(ref) {
+      await deps
+        .site(ref.source)
+        .claim(ref.vm, { ...ownerOf(deps, ref), vm: ref.vm, claimedAt: new Date().toISOString() }, signalOf());
+    },
+    async createReplica(input) {
+      await deps
+        .site(input.target)
+        .createReplica({ owner: ownerOf(deps, input), targetName: input.targetName, disks: input.disks }, signalOf());
+    },
+    removeTarget: (ref) =>
+      beating(async () => {
+        const target = deps.site(ref.target);
+        await target.undefine(ref.targetName, ref.migrationId, signalOf());
+      }),
+    restoreSource: (input) =>
+      beating(async () => {
+        const source = deps.site(input.source);
+        if (!input.targetConfirmedDown) await assertTargetGone(deps, input);
+        await source.endPoints(input.vm, input.migrationId, signalOf());
+        await source.setAutostart(input.vm, input.autostart, signalOf());
+        const run = await source.runState(input.vm, signalOf());
+        if (input.start && run?.state !== 'running') await source.start(input.vm, signalOf());
+      }),
+    cleanSource: (ref) =>
+      beating(async () => {
+        const source = deps.site(ref.source);
+        await source.endPoints(ref.vm, ref.migrationId, signalOf());
+        await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
+        await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
+      }),
+    cleanTarget: (input) =>
+      beating(async () => {
+        const target = deps.site(input.target);
+        const state = await target.readReplica(input.migrationId, signalOf());
+        if (state === null) return { kept: false };
+        if (state.whole && input.keepWhole) {
+          await target.discardTorn(input.migrationId, signalOf());
+          await target.mergeLayers(input.migrationId, signalOf());
+          return { kept: true };
+        }
+        await target.removeReplica(input.migrationId, signalOf());
+        return { kept: false };
+      }),
+  };
+}
+
+/** The source is started only after the target was seen unable to run: off and undefined, at its own site. */
+async function assertTargetGone(
+  deps: ActivityDeps,
+  ref: Parameters<MigrationActivities['restoreSource']>[0],
+): Promise<void> {
+  const target = deps.site(ref.target);
+  const replica = await target.readReplica(ref.migrationId, signalOf());
+  const run = replica ? await target.runState(ref.targetName, signalOf()) : null;
+  if (run === null) return;
+  const owned = (await target.listOwned(signalOf())).some(
+    (each) => each.kind === 'domain' && each.name === ref.targetName && each.migrationId === ref.migrationId,
+  );
+  if (!owned) return;
+  throw new VmferryError(
+    'Unsafe',
+    `cannot start ${ref.vm} at ${ref.source}: ${ref.targetName} is still defined at ${ref.target}`,
+    {
+      remedy: `Stop and undefine it there, or declare that side down: vmferry confirm-down --side target`,
+    },
+  );
+}

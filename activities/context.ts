@@ -1,0 +1,57 @@
+import { Context } from '@temporalio/activity';
+import type { DiskProgress } from '../src/model/status.js';
+import type { Owner } from '../src/platforms/platform.js';
+import type { ActivityDeps } from './deps.js';
+import type { Ref } from './io.js';
+
+const HEARTBEAT_MS = 1_000;
+
+/** The owner that stands in every mark of this migration. */
+export function ownerOf(deps: ActivityDeps, ref: Ref): Owner {
+  const { info } = Context.current();
+  return {
+    migrationId: ref.migrationId,
+    workflowId: info.workflowExecution?.workflowId ?? '',
+    cluster: deps.cluster,
+    namespace: info.namespace,
+  };
+}
+
+/** Aborted when the workflow cancels the activity, or when the server gave it up. */
+export function signalOf(): AbortSignal {
+  return Context.current().cancellationSignal;
+}
+
+/** Which try of the activity this is, from 1. */
+export function attemptOf(): number {
+  return Context.current().info.attempt;
+}
+
+/** Heartbeats every second while `work` runs, with what `details` gives. Always ends, whatever `work` does. */
+export async function beating<T>(work: () => Promise<T>, details: () => DiskProgress[] = () => []): Promise<T> {
+  const context = Context.current();
+  const beat = () => context.heartbeat({ disks: details() });
+  beat();
+  const timer = setInterval(beat, HEARTBEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Waits, and ends at once with the signal's reason when cancelled. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason instanceof Error ? signal.reason : new Error('cancelled'));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

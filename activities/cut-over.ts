@@ -1,0 +1,153 @@
+import { VmferryError } from '../src/errors.js';
+import type { VmDescription } from '../src/model/vm.js';
+import { diskPrintOf, hardwarePrintOf } from './assess.js';
+import { beating, ownerOf, pause, signalOf } from './context.js';
+import type { ActivityDeps, Site } from './deps.js';
+import { saveEvidence } from './evidence-files.js';
+import type { MigrationActivities, ProbeInput, ProbeOutcome, Ref, StopResult } from './io.js';
+import { gatherEvidence, offline, planProbes, runProbes, runsOn } from './probes.js';
+
+const POLL_MS = 200;
+/** A guest that did not react to the first request to stop is asked again. */
+const ASK_AGAIN_MS = 30_000;
+
+type Names =
+  | 'lastLook'
+  | 'holdSource'
+  | 'stopSource'
+  | 'forceStopSource'
+  | 'defineTarget'
+  | 'startTarget'
+  | 'plugTarget'
+  | 'probeTarget'
+  | 'finalizeTarget'
+  | 'retireSource';
+
+export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities, Names> {
+  return {
+    async lastLook(input) {
+      const source = deps.site(input.source);
+      const found = await source.describe(input.vm, signalOf());
+      assertAsAssessed(found, input);
+      const run = await source.runState(input.vm, signalOf());
+      const facts = run?.state === 'running' ? await source.guestFacts(input.vm, signalOf()) : null;
+      return { facts, running: run?.state === 'running' || run?.state === 'paused', instance: run?.instance ?? null };
+    },
+    holdSource: (ref) => deps.site(ref.source).setAutostart(ref.vm, false, signalOf()),
+    stopSource: (input) => beating(() => stopSource(deps.site(input.source), input.vm, input.timeoutMs)),
+    async forceStopSource(ref) {
+      const began = performance.now();
+      await deps.site(ref.source).forceOff(ref.vm, signalOf());
+      return { off: true, tookMs: Math.round(performance.now() - began) };
+    },
+    async defineTarget(input) {
+      await assertSourceOff(deps, input);
+      const sides = await deps.site(input.source).readSideState(input.vm, signalOf());
+      const vm = {
+        owner: ownerOf(deps, input),
+        name: input.targetName,
+        description: input.description,
+        networks: input.networks,
+      };
+      await deps.site(input.target).define(vm, sides, signalOf());
+    },
+    async startTarget(ref) {
+      await assertSourceOff(deps, ref);
+      const target = deps.site(ref.target);
+      const run = await target.runState(ref.targetName, signalOf());
+      if (run?.state !== 'running') await target.start(ref.targetName, signalOf());
+    },
+    async plugTarget(ref) {
+      await assertSourceOff(deps, ref);
+      await deps.site(ref.target).setLinks(ref.targetName, true, signalOf());
+    },
+    probeTarget: (input) => beating(() => probeTarget(deps, input)),
+    finalizeTarget: (input) =>
+      beating(() => deps.site(input.target).finalize(input.targetName, input.migrationId, input.autostart, signalOf())),
+    retireSource: (ref) =>
+      deps
+        .site(ref.source)
+        .retire(
+          ref.vm,
+          `moved to ${ref.target} as ${ref.targetName} by vmferry migration ${ref.migrationId} at ${new Date().toISOString()}`,
+          signalOf(),
+        ),
+  };
+}
+
+/** Source and target never run at the same time: nothing is started or plugged unless the source is seen off and held. */
+async function assertSourceOff(deps: ActivityDeps, ref: Ref): Promise<void> {
+  const run = await deps.site(ref.source).runState(ref.vm, signalOf());
+  if (run === null || (run.state === 'off' && !run.autostart)) return;
+  throw new VmferryError(
+    'Unsafe',
+    `cannot go on with the target: ${ref.vm} at ${ref.source} is ${run.state === 'off' ? 'set to start by itself' : run.state}`,
+    {
+      remedy: 'Somebody started the source. The target is taken back.',
+    },
+  );
+}
+
+/** @throws VmferryError `Drift` when disks were added, removed, resized or exchanged, or other hardware changed. */
+export function assertAsAssessed(found: VmDescription, expected: { diskPrint: string; hardwarePrint: string }): void {
+  if (diskPrintOf(found) !== expected.diskPrint) throw driftOfDisks(found.name);
+  if (hardwarePrintOf(found) !== expected.hardwarePrint) {
+    throw new VmferryError('Drift', `cannot go on with ${found.name}: its hardware changed since it was assessed`, {
+      remedy: 'Put it back as it was and resume, or abort and start a new migration.',
+    });
+  }
+}
+
+export function driftOfDisks(vm: string): VmferryError {
+  return new VmferryError('Drift', `cannot go on with ${vm}: its disks changed since it was assessed`, {
+    remedy: 'Put them back as they were and resume, or abort and start a new migration.',
+  });
+}
+
+async function stopSource(source: Site, vm: string, timeoutMs: number): Promise<StopResult> {
+  const signal = signalOf();
+  const began = performance.now();
+  let askedAt = -Infinity;
+  for (;;) {
+    const run = await source.runState(vm, signal);
+    const tookMs = Math.round(performance.now() - began);
+    if (run === null) throw new VmferryError('Drift', `cannot stop ${vm}: it is not defined any more`);
+    if (run.state === 'off' || run.state === 'crashed') return { off: true, tookMs };
+    if (tookMs >= timeoutMs) return { off: false, tookMs };
+    if (performance.now() - askedAt >= ASK_AGAIN_MS) {
+      askedAt = performance.now();
+      // A guest that refuses is found by the time that it takes.
+      await source.requestShutdown(vm, signal).catch((error: unknown) => {
+        if (!(error instanceof VmferryError) || error.code !== 'GuestUnwilling') throw error;
+      });
+    }
+    await pause(POLL_MS, signal);
+  }
+}
+
+async function probeTarget(deps: ActivityDeps, input: ProbeInput): Promise<ProbeOutcome> {
+  const target = deps.site(input.target);
+  const all = planProbes(input.probes, input.facts);
+  const planned = all.filter(({ probe }) => offline(probe) === (input.stage === 'offline'));
+  const nothing = { results: [], passed: true, firstPassedAt: null };
+  // With nothing to ask at all, that it runs on is asked once, at the end.
+  const run =
+    planned.length > 0
+      ? await runProbes(target, input.targetName, planned, input.startedAt)
+      : all.length === 0 && input.stage === 'online'
+        ? await runsOn(target, input.targetName)
+        : nothing;
+  const last = input.stage === 'online' || !run.passed;
+  const evidence = last
+    ? await gatherEvidence(target, input.targetName, 'validating', (file, bytes) =>
+        saveEvidence(deps, input, file, bytes),
+      )
+    : [];
+  return {
+    passed: run.passed,
+    firstPassed: run.firstPassedAt !== null,
+    firstPassedAgoMs: run.firstPassedAt === null ? 0 : performance.now() - run.firstPassedAt,
+    results: run.results,
+    evidence,
+  };
+}

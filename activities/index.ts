@@ -1,0 +1,22 @@
+import type { ActivityDeps } from './deps.js';
+import type { MigrationActivities } from './io.js';
+import { assessActivities } from './assess.js';
+import { cleanUpActivities } from './clean-up.js';
+import { cutOverActivities } from './cut-over.js';
+import { notifyActivities } from './notify.js';
+import { passActivities } from './pass.js';
+import { rehearseActivities } from './rehearse.js';
+import { reportActivities } from './report.js';
+
+/** The only bridge between Temporal and the rest: every activity, over the sites and folders of one process. */
+export function createActivities(deps: ActivityDeps): MigrationActivities {
+  return {
+    ...assessActivities(deps),
+    ...passActivities(deps),
+    ...rehearseActivities(deps),
+    ...cutOverActivities(deps),
+    ...cleanUpActivities(deps),
+    ...notifyActivities(deps),
+    ...reportActivities(deps),
+  };
+}

@@ -1,0 +1,32 @@
+import type { Context } from '@temporalio/activity';
+import { CompleteAsyncError } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { asVmferryError } from '../src/errors.js';
+
+/** The one place where our errors become Temporal's: the code as type, and whether it is tried again. */
+export function toFailure(error: unknown, cancelled: boolean): unknown {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError)
+    return error;
+  // Whatever a cancelled step tripped over, the cancellation is why.
+  if (cancelled) return new CancelledFailure('cancelled');
+  const ours = asVmferryError(error);
+  return ApplicationFailure.create({
+    type: ours.code,
+    message: ours.message,
+    nonRetryable: ours.cure !== 'retry',
+    details: [ours.remedy ?? null, ours.details],
+  });
+}
+
+export const errorInterceptor: ActivityInterceptorsFactory = (context: Context) => ({
+  inbound: {
+    async execute(input, next) {
+      try {
+        return await next(input);
+      } catch (error) {
+        throw toFailure(error, context.cancellationSignal.aborted);
+      }
+    },
+  },
+});

@@ -1,0 +1,206 @@
+import { VmferryError } from '../src/errors.js';
+import type { RateLimiter } from '../src/blocks/index.js';
+import type { PassRecord } from '../src/model/status.js';
+import type { OpenPoint, OpenReplica, ReplicaState } from '../src/platforms/platform.js';
+import { diskPrintOf, hardwarePrintOf } from './assess.js';
+import { attemptOf, beating, ownerOf, signalOf } from './context.js';
+import { copyDisks, limiterOf, type CopiedDisks } from './copy-disks.js';
+import { driftOfDisks } from './cut-over.js';
+import type { ActivityDeps, Site } from './deps.js';
+import type { MigrationActivities, PassInput, PassResult } from './io.js';
+import { Progress } from './progress.js';
+import { verifyDisks } from './verify-disks.js';
+
+/** A watchdog at the source ends the point when it hears nothing for a minute. */
+const KEEP_ALIVE_MS = 5_000;
+/** More tries than any activity gets, so that a pass's generation outranks its tries. */
+const TRIES_A_GENERATION = 10_000;
+
+export function passActivities(deps: ActivityDeps): Pick<MigrationActivities, 'runPass' | 'verifyPass'> {
+  return {
+    runPass(input) {
+      const progress = new Progress();
+      return beating(
+        () => runPass(deps, input, progress),
+        () => progress.list(),
+      );
+    },
+    verifyPass(input) {
+      const progress = new Progress();
+      return beating(
+        async () => {
+          const plan = { limiter: limiterOf(input.bandwidth), progress, signal: signalOf(), ranges: null, roots: true };
+          const { disks, failure } = await verifyDisks(deps.site(input.target), input.migrationId, plan);
+          if (failure) throw failure;
+          return disks;
+        },
+        () => progress.list(),
+      );
+    },
+  };
+}
+
+/** What is kept in the replica's state for a retry after the seal. */
+type Sealed = Pick<PassResult, 'record' | 'checkpoint' | 'instance' | 'hardwareChanged' | 'changedBytes'>;
+
+/**
+ * One pass over all disks: a point in time of the source, copied into the replica or a layer, sealed, verified. A retry
+ * goes on with the same point if it is still there; after the seal it only tidies up.
+ */
+async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress): Promise<PassResult> {
+  const signal = signalOf();
+  const source = deps.site(input.source);
+  const target = deps.site(input.target);
+  const before = await target.readReplica(input.migrationId, signal);
+  if (before === null)
+    throw new VmferryError(
+      'Drift',
+      `cannot copy to ${input.target}: the replica of migration ${input.migrationId} is gone`,
+      { remedy: 'Abort, and start a new migration.' },
+    );
+  const limiter = limiterOf(input.bandwidth);
+  let sealed: Sealed;
+  let ranges: CopiedDisks['ranges'] | null = null;
+  if (before.whole && before.whole.pass >= input.number) {
+    sealed = before.whole.result as Sealed;
+    await source.endPoints(input.vm, input.migrationId, signal);
+  } else {
+    const done = await copyPass(deps, input, { progress, limiter, signal });
+    sealed = done.sealed;
+    ranges = done.ranges;
+  }
+  const keep = input.kind === 'final' ? [] : [sealed.checkpoint];
+  // The final pass's checkpoints go at the end, when nothing can lead back to copying.
+  if (input.kind !== 'final') await source.deleteCheckpoints(input.vm, input.migrationId, keep, signal);
+  const plan = { limiter, progress, signal, ranges, roots: input.kind === 'seed' };
+  const { disks, failure } = input.verify
+    ? await verifyDisks(target, input.migrationId, plan)
+    : { disks: [], failure: null };
+  if (input.kind !== 'final') await target.mergeLayers(input.migrationId, signal);
+  if (!failure) return { ...sealed, disks, verified: input.verify };
+  return { ...sealed, disks, verified: false, record: { ...sealed.record, note: failure.message } };
+}
+
+interface Running {
+  progress: Progress;
+  limiter: RateLimiter;
+  signal: AbortSignal;
+}
+
+async function copyPass(
+  deps: ActivityDeps,
+  input: PassInput,
+  running: Running,
+): Promise<{ sealed: Sealed; ranges: CopiedDisks['ranges'] }> {
+  const { signal } = running;
+  const source = deps.site(input.source);
+  const began = performance.now();
+  const startedAt = new Date().toISOString();
+  const seen = await lookAt(source, input, signal);
+  const attempt = input.generation * TRIES_A_GENERATION + attemptOf();
+  const replica = await deps.site(input.target).openReplica(input.migrationId, input.number, attempt, signal);
+  try {
+    const point = await openPoint(deps, source, input, replica, signal);
+    const alive = setInterval(() => void point.keepAlive().catch(() => undefined), KEEP_ALIVE_MS);
+    try {
+      const copied = await copyDisks({ point, replica, ...running });
+      if (input.kind === 'final') await lookAt(source, input, signal);
+      const sealed: Sealed = {
+        record: record(input, point, copied, startedAt, performance.now() - began),
+        checkpoint: input.kind === 'final' ? (replica.state.whole?.checkpoint ?? '') : point.checkpoint,
+        instance: seen.instance,
+        hardwareChanged: seen.hardwareChanged,
+        changedBytes: copied.changedBytes,
+      };
+      await replica.seal({ pass: input.number, checkpoint: sealed.checkpoint, result: sealed });
+      await replica.close();
+      await point.end();
+      return { sealed, ranges: copied.ranges };
+    } catch (error) {
+      // The point stays at the source for the next try; its watchdog ends it if none comes.
+      await point.detach().catch(() => undefined);
+      throw error;
+    } finally {
+      clearInterval(alive);
+    }
+  } finally {
+    await replica.close().catch(() => undefined);
+  }
+}
+
+/** @throws VmferryError `Drift` when the disks changed, or when the source runs in the final pass. */
+async function lookAt(
+  source: Site,
+  input: PassInput,
+  signal: AbortSignal,
+): Promise<{ instance: string | null; hardwareChanged: boolean }> {
+  const [found, run] = await Promise.all([source.describe(input.vm, signal), source.runState(input.vm, signal)]);
+  if (diskPrintOf(found) !== input.diskPrint) throw driftOfDisks(input.vm);
+  if (input.kind === 'final' && run?.state !== 'off') {
+    throw new VmferryError(
+      'Drift',
+      `cannot finish ${input.vm}: somebody started it during the final pass (it is ${run?.state ?? 'gone'})`,
+      {
+        remedy: 'The cutover is undone; the source goes on as it runs.',
+      },
+    );
+  }
+  return { instance: run?.instance ?? null, hardwareChanged: hardwarePrintOf(found) !== input.hardwarePrint };
+}
+
+/** The point of an earlier try of this pass if it still exists, else a new one; noted beside the replica before the first block. */
+async function openPoint(
+  deps: ActivityDeps,
+  source: Site,
+  input: PassInput,
+  replica: OpenReplica,
+  signal: AbortSignal,
+): Promise<OpenPoint> {
+  const points = replica.state.torn?.points ?? [];
+  const current = await source.currentPoint(input.vm, input.migrationId, signal);
+  const checkpoint = current !== null && points.includes(current) ? current : pointName(input, points.length + 1);
+  await replica.notePoint(checkpoint);
+  return await source.openPoint(
+    {
+      owner: ownerOf(deps, input),
+      vm: input.vm,
+      disks: input.disks,
+      checkpoint,
+      since: sinceOf(replica.state, points),
+      quiesce: input.quiesce,
+    },
+    signal,
+  );
+}
+
+function pointName(input: PassInput, nth: number): string {
+  const name = `vmferry-${input.migrationId}-${input.number}`;
+  return nth === 1 ? name : `${name}-${nth}`;
+}
+
+/** Changes are asked for since the last whole pass; for a torn seed since the oldest of its points. */
+function sinceOf(state: ReplicaState, points: readonly string[]): string | null {
+  return state.whole ? state.whole.checkpoint : (points[0] ?? null);
+}
+
+function record(
+  input: PassInput,
+  point: OpenPoint,
+  copied: CopiedDisks,
+  startedAt: string,
+  durationMs: number,
+): PassRecord {
+  return {
+    number: input.number,
+    kind: input.kind,
+    bytesRead: copied.bytesRead,
+    bytesWritten: copied.bytesWritten,
+    durationMs: Math.round(durationMs),
+    resumedFromBytes: copied.resumedFromBytes,
+    startedAt,
+    pointInTime: point.takenAt,
+    quiesced: point.quiesced,
+    tracking: copied.tracking,
+    note: point.note,
+  };
+}

@@ -1,0 +1,249 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import type { MigrationActivities, PassInput, PassResult } from '../../activities/io.js';
+import { migrateVmRequest } from '../../src/request/migrate-vm.js';
+
+/**
+ * A source and a target in memory, to try the workflow's decisions against. Leaves out: disks, time that copying takes,
+ * guests. Holds the first invariant itself: a start while the other side runs is an error that `violations` keeps.
+ */
+export class FakeWorld {
+  sourceRuns = true;
+  targetRuns = false;
+  targetDefined = false;
+  targetPlugged = false;
+  claimed = false;
+  replica = false;
+  whole = 0;
+  autostart = true;
+  rehearsing = false;
+  readonly violations: string[] = [];
+  readonly calls: string[] = [];
+  readonly passInputs: PassInput[] = [];
+  readonly notices: string[] = [];
+  /** Thrown by the activity of that name, the oldest first. */
+  readonly failures: Partial<Record<keyof MigrationActivities, Error[]>> = {};
+  /** Bytes that each delta changes. */
+  deltaBytes = 1_000;
+  guestStops = true;
+  probesPass = true;
+  rehearsalPasses = true;
+  bootMs = 5_000;
+  hardware = 'h1';
+  /** Passes wait for this long, or until they are cancelled. */
+  passMs = 0;
+
+  fail(name: keyof MigrationActivities, code: string, retryable = false): void {
+    (this.failures[name] ??= []).push(
+      ApplicationFailure.create({
+        type: code,
+        message: `${name} fails with ${code}`,
+        nonRetryable: !retryable,
+        details: [`mend ${code}`],
+      }),
+    );
+  }
+
+  /** Nothing but what is meant to stay is there. */
+  leftovers(): string[] {
+    const left: string[] = [];
+    if (this.claimed) left.push('claim');
+    if (this.targetDefined) left.push('domain');
+    if (this.rehearsing) left.push('rehearsal');
+    if (this.replica && this.whole === 0) left.push('torn replica');
+    return left;
+  }
+
+  activities(): MigrationActivities {
+    const raw = this.raw();
+    return Object.fromEntries(
+      Object.entries(raw).map(([name, run]) => [
+        name,
+        async (input: never) => {
+          this.calls.push(name);
+          const failure = this.failures[name as keyof MigrationActivities]?.shift();
+          if (failure) throw failure;
+          return await (run as (input: never) => Promise<unknown>)(input);
+        },
+      ]),
+    ) as unknown as MigrationActivities;
+  }
+
+  private check(): void {
+    if (this.sourceRuns && this.targetRuns) this.violations.push('source and target run at once');
+  }
+
+  private raw(): MigrationActivities {
+    const done = Promise.resolve();
+    const off = { off: true, tookMs: 10 };
+    return {
+      assess: ({ request }) => {
+        const parsed = migrateVmRequest.parse(request);
+        return Promise.resolve({
+          description: {
+            name: parsed.vm,
+            uuid: 'u',
+            firmware: 'bios',
+            secureBoot: false,
+            tpm: null,
+            memoryBytes: 1 << 28,
+            cpu: { count: 1, sockets: 1, coresPerSocket: 1, threadsPerCore: 1, model: null },
+            disks: [],
+            removable: [],
+            nics: [],
+            display: null,
+            sound: null,
+            guestOs: null,
+            machine: null,
+            serialPorts: 0,
+            guestAgentChannel: true,
+            clock: 'utc',
+            rng: false,
+            nvramPath: null,
+            findings: [],
+          },
+          diskPrint: 'd',
+          hardwarePrint: this.hardware,
+          running: this.sourceRuns,
+          instance: '1',
+          autostart: this.autostart,
+          facts: { agent: true, hostname: 'guest', addresses: ['192.0.2.7'], openPorts: [80] },
+          disks: [{ id: 'vda', sizeBytes: 1 << 30, format: 'qcow2', storage: null }],
+          networks: {},
+          findings: this.findings,
+        });
+      },
+      claimSource: () => {
+        this.claimed = true;
+        return done;
+      },
+      createReplica: () => {
+        this.replica = true;
+        return done;
+      },
+      runPass: (input) => this.pass(input),
+      verifyPass: () =>
+        Promise.resolve([{ name: 'vda', sizeBytes: 1 << 30, rootDigest: 'r2', verifiedAt: '2026-01-01T00:00:00Z' }]),
+      rehearse: () =>
+        Promise.resolve({
+          passed: this.rehearsalPasses,
+          bootMs: this.bootMs,
+          stopMs: 2_000,
+          defineMs: 500,
+          probes: [{ probe: 'guest agent', passed: this.rehearsalPasses, required: true, tookMs: 5, detail: '' }],
+          evidence: [],
+        }),
+      endRehearsal: () => {
+        this.rehearsing = false;
+        return done;
+      },
+      lastLook: () => Promise.resolve({ facts: null, running: this.sourceRuns, instance: '1' }),
+      holdSource: () => {
+        this.autostart = false;
+        return done;
+      },
+      stopSource: async ({ timeoutMs }) => {
+        if (this.guestStops) this.sourceRuns = false;
+        else await cancellable(timeoutMs);
+        return { off: !this.sourceRuns, tookMs: 10 };
+      },
+      forceStopSource: () => {
+        this.sourceRuns = false;
+        return Promise.resolve(off);
+      },
+      defineTarget: () => {
+        this.targetDefined = true;
+        return done;
+      },
+      startTarget: () => {
+        this.targetRuns = true;
+        this.check();
+        return done;
+      },
+      plugTarget: () => {
+        this.targetPlugged = true;
+        return done;
+      },
+      probeTarget: ({ stage }) =>
+        Promise.resolve({
+          passed: this.probesPass,
+          firstPassed: this.probesPass,
+          firstPassedAgoMs: 0,
+          results: [{ probe: stage, passed: this.probesPass, required: true, tookMs: 1, detail: 'as told' }],
+          evidence: [],
+        }),
+      finalizeTarget: () => {
+        this.replica = false;
+        return done;
+      },
+      retireSource: () => done,
+      removeTarget: () => {
+        this.targetRuns = false;
+        this.targetDefined = false;
+        return done;
+      },
+      restoreSource: ({ start, autostart }) => {
+        if (start) this.sourceRuns = true;
+        this.autostart = autostart;
+        this.check();
+        return done;
+      },
+      cleanSource: () => {
+        this.claimed = false;
+        return done;
+      },
+      cleanTarget: () => {
+        const kept = this.whole > 0;
+        if (!kept) this.replica = false;
+        return Promise.resolve({ kept });
+      },
+      notify: ({ notice }) => {
+        this.notices.push(notice.event);
+        return done;
+      },
+      writeReport: (status) => Promise.resolve({ path: `/reports/${status.migrationId}/report.html` }),
+    };
+  }
+
+  findings: Awaited<ReturnType<MigrationActivities['assess']>>['findings'] = [];
+
+  private async pass(input: PassInput): Promise<PassResult> {
+    this.passInputs.push(input);
+    if (this.passMs > 0) await cancellable(this.passMs);
+    if (input.kind === 'final' && this.sourceRuns) this.violations.push('final pass of a running source');
+    this.whole = input.number;
+    const bytes = input.kind === 'seed' ? 1 << 29 : this.deltaBytes;
+    return {
+      record: {
+        number: input.number,
+        kind: input.kind,
+        bytesRead: bytes,
+        bytesWritten: bytes,
+        durationMs: 100,
+        resumedFromBytes: 0,
+        startedAt: new Date().toISOString(),
+        pointInTime: new Date().toISOString(),
+        quiesced: true,
+        tracking: 'bitmap',
+        note: null,
+      },
+      disks: [{ name: 'vda', sizeBytes: 1 << 30, rootDigest: 'r1', verifiedAt: new Date().toISOString() }],
+      verified: input.verify,
+      checkpoint: input.kind === 'final' ? '' : `vmferry-${input.migrationId}-${input.number}`,
+      instance: '1',
+      hardwareChanged: input.hardwarePrint !== this.hardware,
+      changedBytes: bytes,
+    };
+  }
+}
+
+/** Waits as a real activity would: heartbeats, and ends when it is cancelled. */
+async function cancellable(milliseconds: number): Promise<void> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), 200);
+  try {
+    await context.sleep(milliseconds);
+  } finally {
+    clearInterval(timer);
+  }
+}
