@@ -201,6 +201,8 @@ export interface OpenReplicaDisk {
 export interface OpenReplica {
   state: ReplicaState;
   disks: OpenReplicaDisk[];
+  /** What is not as it should be (reads that cannot go past the page cache), for people; null when all is well. */
+  note: string | null;
   /** Notes in the state file which point in time blocks of this pass are taken from; before the first block. */
   notePoint(checkpoint: string): Promise<void>;
   /** Notes that every changed leaf of `checkpoint` is marked unknown in the manifests (see blocks/copy). */

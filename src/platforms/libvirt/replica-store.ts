@@ -1,0 +1,332 @@
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { VmferryError } from '../../errors.js';
+import { readText } from '../../exec/files.js';
+import type { Host } from '../../exec/host.js';
+import type { OpenReplica, ReplicaSpec, ReplicaState } from '../platform.js';
+import { openExports, type OpenStore } from './replica-open.js';
+import {
+  digestOf,
+  foldersOf,
+  manifestBytes,
+  overlayFile,
+  parseState,
+  plannedState,
+  stateText,
+  topOf,
+  workFolder,
+  type OverlayRole,
+} from './replica-state.js';
+import { DATA_CLUSTER, dropLayer, exportsOf, filesOf, makeLayer, put, readExportsOf } from './replica-steps.js';
+import { EXIT, transact, type Step, type Transaction } from './site-script.js';
+
+const MERGE_TIMEOUT_MS = 12 * 3_600_000;
+/** Tries at changing a state file that somebody else changes too. */
+const TRIES = 8;
+
+export interface ReplicaStoreOptions {
+  host: Host;
+  /** The directory of a pool or path; the site's default for null. */
+  storageDir(storage: string | null, signal?: AbortSignal): Promise<string>;
+  /** Sockets of exports: short, since a socket's path has at most 107 bytes (unix(7)). */
+  runtimeDir: string;
+  openStore: OpenStore;
+}
+
+type Seen = { state: ReplicaState; text: string; digest: string; folder: string };
+
+/** Replicas at a libvirt site: files, layers, the state file and the one writer's lock. Every call may be repeated. */
+export class ReplicaStore {
+  constructor(private readonly options: ReplicaStoreOptions) {}
+
+  /** Creates empty disks and manifests. @throws VmferryError `NoSpace`, `Conflict`. */
+  async create(spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState> {
+    const { migrationId } = spec.owner;
+    const dirs = new Map<string, string>();
+    for (const disk of spec.disks) dirs.set(disk.id, await this.options.storageDir(disk.storage, signal));
+    const planned = plannedState(spec, dirs);
+    const there = await this.read(migrationId, signal);
+    if (there) return sameReplica(there, planned);
+    const folder = await this.folder(migrationId, signal);
+    await this.plan(folder, planned, signal);
+    const result = await this.transact(migrationId, folder, {
+      seen: null,
+      steps: [
+        // Another try may have been quicker: its state file stands, and ours must not empty its disks.
+        ['absent', join(folder, 'replica.json')],
+        ...foldersOf(planned).map((path): Step => ['folder', path]),
+        ...planned.disks.flatMap((disk): Step[] => [
+          ['disk', disk.path, disk.format, String(disk.sizeBytes)],
+          ['disk', disk.manifestPath, 'raw', String(manifestBytes(disk.sizeBytes))],
+          ['sync', disk.path],
+          ['sync', disk.manifestPath],
+          ['sync', dirname(disk.path)],
+          ['sync', dirname(disk.manifestPath)],
+        ]),
+        put(planned),
+      ],
+      state: stateText(planned),
+      signal,
+    });
+    if (result.exitCode !== 0) return this.create(spec, signal);
+    return planned;
+  }
+
+  /** The state of a whole or half-seeded replica; null where there is none (or its creation never ended). */
+  async read(migrationId: string, signal?: AbortSignal): Promise<ReplicaState | null> {
+    return (await this.see(migrationId, signal))?.state ?? null;
+  }
+
+  /** See `TargetSite.openReplica`. */
+  async open(migrationId: string, pass: number, attempt: number, signal?: AbortSignal): Promise<OpenReplica> {
+    const nonce = randomBytes(8).toString('hex');
+    let fresh = false;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const seen = await this.mustSee(migrationId, signal);
+      const { state } = seen;
+      if (state.whole && state.whole.pass >= pass) {
+        throw superseded(migrationId, `pass ${pass} is whole already`);
+      }
+      const seed = state.whole === null;
+      const resumed = state.torn !== null && (seed || state.torn.pass === pass) && !fresh;
+      const torn = resumed && state.torn ? { ...state.torn, pass } : { pass, points: [], marked: null };
+      const next: ReplicaState = { ...state, torn };
+      const steps: Step[] = [['take', String(pass), String(attempt), nonce]];
+      if (!seed) {
+        if (!resumed) steps.push(...dropLayer(state, state.torn?.pass), ...dropLayer(state, pass));
+        if (resumed) for (const file of filesOf(state, pass)) steps.push(['need', file]);
+      }
+      // Before the new layer: a state that says `marked` must never meet a manifest that nobody marked.
+      if (stateText(next) !== seen.text) steps.push(put(next));
+      if (!seed && !resumed) steps.push(...makeLayer(state, pass));
+      steps.push(...exportsOf(state, seed ? null : pass));
+      const result = await this.transact(migrationId, seen.folder, {
+        seen: seen.digest,
+        steps,
+        state: stateText(next),
+        signal,
+      });
+      if (result.exitCode === EXIT.superseded) throw superseded(migrationId, 'a newer attempt writes it');
+      if (result.exitCode === EXIT.missing) fresh = true;
+      if (result.exitCode !== 0) continue;
+      return openExports(this.writer(migrationId, seen.folder, nonce), next, { readOnly: false, note: null, signal });
+    }
+    throw contended(migrationId);
+  }
+
+  /** See `TargetSite.openForVerify`. */
+  async openForVerify(migrationId: string, signal?: AbortSignal): Promise<OpenReplica> {
+    const nonce = randomBytes(8).toString('hex');
+    for (let tries = 0; tries < TRIES; tries++) {
+      const seen = await this.mustSee(migrationId, signal);
+      const { state } = seen;
+      if (!state.whole) {
+        throw new VmferryError('Unsafe', `cannot verify the replica of ${migrationId}: no pass is whole yet`);
+      }
+      const steps: Step[] = [['seize', nonce], ...readExportsOf(state)];
+      const result = await this.transact(migrationId, seen.folder, { seen: seen.digest, steps, signal });
+      if (result.exitCode !== 0) continue;
+      const note = result.stdout.includes('no-direct')
+        ? 'The file system of the target knows no direct reads: what is verified may come from its memory.'
+        : null;
+      return openExports(this.writer(migrationId, seen.folder, nonce), state, { readOnly: true, note, signal });
+    }
+    throw contended(migrationId);
+  }
+
+  async noteVerified(migrationId: string, pass: number, signal?: AbortSignal): Promise<void> {
+    await this.change(migrationId, (state) => (state.whole?.pass === pass ? { ...state, verifiedPass: pass } : state), {
+      signal,
+    });
+  }
+
+  /** Merges all sealed layers into replica and manifest; waits (does nothing) while an overlay or a torn pass stands on them. */
+  async merge(migrationId: string, signal?: AbortSignal): Promise<void> {
+    const merged = (state: ReplicaState): ReplicaState => (state.torn ? state : { ...state, layers: [] });
+    await this.change(migrationId, merged, {
+      signal,
+      before: (state) => [
+        ...foldersOf(state).map((folder): Step => ['standing', folder]),
+        ['end-exports'],
+        ...state.disks.flatMap((disk): Step[] => {
+          const top = topOf(state, disk);
+          return [
+            ['commit', top.data.path, disk.path],
+            ['commit', top.manifest.path, disk.manifestPath],
+            ['sync', disk.path],
+            ['sync', disk.manifestPath],
+          ];
+        }),
+      ],
+      after: (state) => state.layers.flatMap((layer) => dropLayer(state, layer.pass)),
+      timeoutMs: MERGE_TIMEOUT_MS,
+    });
+  }
+
+  async discardTorn(migrationId: string, signal?: AbortSignal): Promise<void> {
+    const torn = (state: ReplicaState) => (state.whole && state.torn ? state.torn.pass : undefined);
+    await this.change(
+      migrationId,
+      (state) => (torn(state) === undefined ? state : { ...state, torn: null }),
+      // Order: the state first, so that it never names files that are gone.
+      { signal, before: () => [['end-exports']], after: (state) => dropLayer(state, torn(state)) },
+    );
+  }
+
+  /** Makes an overlay for each disk over the last whole, verified pass. Those that are there are kept. */
+  async makeOverlays(migrationId: string, role: OverlayRole, signal?: AbortSignal): Promise<Map<string, string>> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const seen = await this.mustSee(migrationId, signal);
+      const { state } = seen;
+      if (!state.whole || state.verifiedPass !== state.whole.pass) {
+        const what = state.whole ? `pass ${state.whole.pass} is not verified` : 'no pass is whole';
+        throw new VmferryError('Unsafe', `cannot put a guest on the replica of ${migrationId}: ${what}`, {
+          platform: 'libvirt',
+        });
+      }
+      const steps = state.disks.flatMap((disk): Step[] => {
+        const { data } = topOf(state, disk);
+        const path = overlayFile(disk, role);
+        return [
+          ['layer', path, data.path, data.format, DATA_CLUSTER],
+          ['sync', path],
+        ];
+      });
+      const result = await this.transact(migrationId, seen.folder, { seen: seen.digest, steps, signal });
+      if (result.exitCode === 0) return new Map(state.disks.map((disk) => [disk.id, overlayFile(disk, role)]));
+    }
+    throw contended(migrationId);
+  }
+
+  async removeOverlays(migrationId: string, role: OverlayRole, signal?: AbortSignal): Promise<void> {
+    const seen = await this.see(migrationId, signal);
+    if (!seen) return;
+    const steps = seen.state.disks.map((disk): Step => ['drop', overlayFile(disk, role)]);
+    await this.transact(migrationId, seen.folder, { seen: null, steps, signal });
+  }
+
+  /** Removes replica, manifests, layers and folders. `keepDisks`: the disks stay (they are the VM's own now). */
+  async remove(migrationId: string, options: { keepDisks?: boolean; signal?: AbortSignal | undefined } = {}) {
+    const { keepDisks = false, signal } = options;
+    const folder = await this.folder(migrationId, signal);
+    const text =
+      (await readText(this.options.host, join(folder, 'replica.json'), { signal })) ??
+      (await readText(this.options.host, join(folder, 'plan.json'), { signal }));
+    const state = text ? parseState(text, folder) : null;
+    const folders = state ? foldersOf(state).filter((each) => each !== folder) : [];
+    await this.transact(migrationId, folder, {
+      seen: null,
+      steps: [
+        ['end-exports'],
+        ...(keepDisks ? [] : (state?.disks ?? []).map((disk): Step => ['drop', disk.path])),
+        ...folders.map((each): Step => ['drop-folder', each]),
+        ['drop-folder', this.runtimeDir(migrationId)],
+        ['drop-folder', folder],
+      ],
+      signal,
+    });
+  }
+
+  /** The migration's working folder in the site's default storage: state file, lock, evidence. */
+  async folder(migrationId: string, signal?: AbortSignal): Promise<string> {
+    return workFolder(await this.options.storageDir(null, signal), migrationId);
+  }
+
+  /** Writes down what is about to be created, so that `remove` and `sweep` know of it. @throws `Conflict`. */
+  private async plan(folder: string, planned: ReplicaState, signal?: AbortSignal): Promise<void> {
+    const text = stateText(planned);
+    const script = `set -eu; umask 077; dir=$1 sha=$2; shift 2; ours() { [ "$(sha256sum < "$1" | cut -c1-64)" = "$sha" ]; }
+if [ -e "$dir/plan.json" ]; then ours "$dir/plan.json" || { echo "$dir"; exit 44; }; exit 0; fi
+for f in "$@"; do [ ! -e "$f" ] || { echo "$f"; exit 44; }; done
+mkdir -p -- "$dir"; chmod 711 -- "$dir"; t="$dir/plan.json.$$"; cat > "$t"; sync -- "$t"; ours "$t" || exit 1
+mv -f -- "$t" "$dir/plan.json"; sync -- "$dir" "$(dirname -- "$dir")"`;
+    const paths = planned.disks.map((disk) => disk.path);
+    const args = ['-c', script, 'vmferry', folder, digestOf(text), ...paths];
+    const { stdout, exitCode } = await this.options.host.run('sh', args, {
+      input: text,
+      signal,
+      okExitCodes: [0, 44],
+    });
+    if (exitCode === 44 && (await this.read(planned.owner.migrationId, signal)) === null) {
+      throw new VmferryError('Conflict', `cannot create ${stdout.trim()}: a file of that name is there already`, {
+        platform: 'libvirt',
+        remedy: 'Move it away if nothing needs it.',
+      });
+    }
+  }
+
+  private async see(migrationId: string, signal?: AbortSignal): Promise<Seen | null> {
+    const folder = await this.folder(migrationId, signal);
+    const path = join(folder, 'replica.json');
+    const text = await readText(this.options.host, path, { signal });
+    return text === null ? null : { state: parseState(text, path), text, digest: digestOf(text), folder };
+  }
+
+  private async mustSee(migrationId: string, signal?: AbortSignal): Promise<Seen> {
+    const seen = await this.see(migrationId, signal);
+    if (seen) return seen;
+    throw new VmferryError('NotFound', `there is no replica of migration ${migrationId}`, { platform: 'libvirt' });
+  }
+
+  /** Changes the state file; does nothing where `change` gives the same state. */
+  private async change(
+    migrationId: string,
+    change: (state: ReplicaState) => ReplicaState,
+    options: {
+      before?: (state: ReplicaState) => Step[];
+      after?: (state: ReplicaState) => Step[];
+      signal?: AbortSignal | undefined;
+      timeoutMs?: number;
+    },
+  ): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { state, digest, folder } = await this.mustSee(migrationId, options.signal);
+      const next = change(state);
+      if (stateText(next) === stateText(state)) return;
+      const steps: Step[] = [...(options.before?.(state) ?? []), put(next), ...(options.after?.(state) ?? [])];
+      const result = await this.transact(migrationId, folder, {
+        seen: digest,
+        steps,
+        state: stateText(next),
+        signal: options.signal,
+        ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      });
+      if (result.exitCode === 0 || result.exitCode === EXIT.standing) return;
+    }
+    throw contended(migrationId);
+  }
+
+  private writer(migrationId: string, folder: string, nonce: string) {
+    const { host, openStore } = this.options;
+    const runtimeDir = this.runtimeDir(migrationId);
+    const superseding = () => superseded(migrationId, 'a newer attempt writes it');
+    return { host, openStore, runtimeDir, folder, nonce, superseded: superseding };
+  }
+
+  private transact(migrationId: string, folder: string, rest: Omit<Transaction, 'folder' | 'runtimeDir'>) {
+    return transact(this.options.host, { folder, runtimeDir: this.runtimeDir(migrationId), ...rest });
+  }
+
+  private runtimeDir(migrationId: string): string {
+    return join(this.options.runtimeDir, `nbd-${migrationId}`);
+  }
+}
+
+function sameReplica(there: ReplicaState, planned: ReplicaState): ReplicaState {
+  const shape = ({ owner, targetName, disks }: ReplicaState) => JSON.stringify([owner.migrationId, targetName, disks]);
+  if (shape(there) === shape(planned)) return there;
+  throw new VmferryError('Conflict', `cannot create the replica of ${planned.owner.migrationId}: it has other disks`, {
+    platform: 'libvirt',
+    remedy: 'Remove the old replica, or ask for the same disks, names, formats and storage as before.',
+  });
+}
+
+function superseded(migrationId: string, why: string): VmferryError {
+  return new VmferryError('Superseded', `cannot write the replica of ${migrationId}: ${why}`, { platform: 'libvirt' });
+}
+
+function contended(migrationId: string): VmferryError {
+  return new VmferryError('Timeout', `cannot work on the replica of ${migrationId}: its state keeps changing`, {
+    platform: 'libvirt',
+  });
+}
