@@ -95,3 +95,8 @@ export function siteOf(config: VmferryConfig, name: string): SiteConfig {
 export function cacheDirectory(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'vmferry');
 }
+
+/** Folder for what must be kept: the database of `vmferry up`. `$XDG_STATE_HOME/vmferry`. */
+export function stateDirectory(): string {
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'vmferry');
+}

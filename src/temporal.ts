@@ -2,11 +2,11 @@ import { connect } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import type { NativeConnectionOptions } from '@temporalio/worker';
 import { VmferryError } from './errors.js';
 
 /**
- * The way to Temporal, for the command line and the worker. Settings come from Temporal's standard environment
+ * The command line's way to Temporal. Settings come from Temporal's standard environment
  * configuration: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE, TEMPORAL_API_KEY, TEMPORAL_TLS_…, or the
  * `temporal` CLI's configuration file.
  */
@@ -78,16 +78,6 @@ export async function connectClient(settings: TemporalSettings = temporalSetting
   }
 }
 
-/** A connection for a worker. @throws VmferryError `Unreachable`. */
-export async function connectWorker(settings: TemporalSettings = temporalSettings()): Promise<NativeConnection> {
-  await knock(settings.address);
-  try {
-    return await NativeConnection.connect(settings.connection);
-  } catch (cause) {
-    throw unreachable(settings.address, cause);
-  }
-}
-
 /** gRPC keeps trying a port that nobody listens on until its time is over; on this machine that is known at once. */
 async function knock(address: string): Promise<void> {
   const match = /^(localhost|127(?:\.\d+){3}|\[?::1\]?):(\d+)$/.exec(address);
@@ -116,7 +106,7 @@ function unreachable(address: string, cause: unknown): VmferryError {
   });
 }
 
-/** The innermost reason: both libraries wrap it. */
+/** The innermost reason: the library wraps it. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
   if (!(error instanceof Error)) return String(error);

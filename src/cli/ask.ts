@@ -1,0 +1,91 @@
+import { defaultPayloadConverter, ServiceError, WorkflowFailedError, type Client } from '@temporalio/client';
+import { VmferryError } from '../errors.js';
+import { heartbeatDetails, migrationStatus, type DiskProgress, type MigrationStatus } from '../model/status.js';
+import { TASK_QUEUE } from '../temporal.js';
+import type { Found } from './find.js';
+
+/** How long a worker may take to answer before it counts as missing. */
+const ANSWER_TIMEOUT_MS = 20_000;
+
+/** What a migration's running activity does, from its heartbeats and retries. */
+export interface LiveActivity {
+  /** The activity's type, such as `runPass`. */
+  name: string;
+  attempt: number;
+  /** Why the last try failed; null at the first. */
+  lastFailure: string | null;
+  disks: DiskProgress[];
+}
+
+/**
+ * The status of a migration, of a finished one too.
+ * @throws VmferryError `Unreachable` when no worker answers, `ToolFailed` when the answer is none.
+ */
+export async function askStatus(client: Client, found: Found): Promise<MigrationStatus> {
+  const handle = client.workflow.getHandle(found.workflowId, found.runId);
+  let answer: unknown;
+  try {
+    answer = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () => handle.query('getStatus'));
+  } catch (error) {
+    throw noAnswer(found.workflowId, error);
+  }
+  return readStatus(answer, found.workflowId);
+}
+
+/** A status as a worker, perhaps a newer one, tells it: fields that are not known here are kept. */
+export function readStatus(answer: unknown, workflowId: string): MigrationStatus {
+  const parsed = migrationStatus.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  if (parsed.error.issues.every((issue) => issue.code === 'unrecognized_keys')) return answer as MigrationStatus;
+  throw new VmferryError(
+    'ToolFailed',
+    `cannot read the status of ${workflowId}: the worker tells it in another shape`,
+    {
+      remedy: 'Use the same version of vmferry for the worker and the command line.',
+      cause: parsed.error,
+    },
+  );
+}
+
+/** What runs for a migration right now. Empty where nothing does. */
+export async function askLive(client: Client, found: Found): Promise<LiveActivity[]> {
+  const { raw } = await client.workflow.getHandle(found.workflowId, found.runId).describe();
+  return (raw.pendingActivities ?? []).map((each) => {
+    const payload = each.heartbeatDetails?.payloads?.[0];
+    const details = payload ? heartbeatDetails.safeParse(defaultPayloadConverter.fromPayload(payload)) : null;
+    return {
+      name: each.activityType?.name ?? 'activity',
+      attempt: each.attempt ?? 1,
+      lastFailure: each.lastFailure?.message ?? null,
+      disks: details?.success ? details.data.disks : [],
+    };
+  });
+}
+
+/**
+ * Waits for a migration's end. A failed workflow is no error here: its status tells.
+ * @returns the status that the workflow returned, or null when it failed or was ended from outside.
+ */
+export async function awaitEnd(client: Client, found: Found): Promise<MigrationStatus | null> {
+  const handle = client.workflow.getHandle<() => Promise<{ status?: unknown }>>(found.workflowId);
+  try {
+    const result = await handle.result();
+    return result?.status === undefined ? null : readStatus(result.status, found.workflowId);
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) return null;
+    throw error;
+  }
+}
+
+/** Why a question or a decision got no answer from a worker. */
+export function noAnswer(workflowId: string, error: unknown): VmferryError {
+  const reason = error instanceof ServiceError && error.cause instanceof Error ? error.cause.message : String(error);
+  return new VmferryError(
+    'Unreachable',
+    `cannot ask ${workflowId}: no worker answers on task queue ${TASK_QUEUE} (${reason})`,
+    {
+      remedy: 'Start one with `vmferry worker` (or `vmferry up`); nothing is lost meanwhile.',
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import {
+  ServiceError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { VmferryError } from '../errors.js';
+import { migrationIdOf } from '../../workflows/migration-id.js';
+import type { ConnectedClient } from '../temporal.js';
+
+export const WORKFLOW_TYPE = 'migrateVm';
+/** Migrations that are looked through for an id; beyond that, the workflow's id has to be given. */
+const LOOKED_THROUGH = 1000;
+const OF_ONE_VM = 50;
+const PAGE = 200;
+
+/** A migration as Temporal knows it. */
+export interface Found {
+  workflowId: string;
+  /** The latest run. */
+  runId: string;
+  /** 12 hex digits. */
+  migrationId: string;
+  running: boolean;
+  /** Temporal's word for how the run stands: `RUNNING`, `COMPLETED`, `TERMINATED`, … */
+  state: string;
+  startedAt: Date;
+  closedAt: Date | null;
+  /** From the search attributes; empty where they are not set. */
+  vm: string;
+  source: string;
+  target: string;
+  phase: string;
+}
+
+/**
+ * The workflow's id for a VM of a source: `migrate-<source>-<vm>`, so that a second start is refused while one runs. A
+ * name that had to be changed carries a digest, so that two names never give one id.
+ */
+export function workflowIdFor(source: string, vm: string): string {
+  const plain = vm.replace(/[^A-Za-z0-9._-]+/g, '_');
+  const mark = plain === vm ? '' : `-${createHash('sha256').update(vm).digest('hex').slice(0, 8)}`;
+  return `migrate-${source}-${plain}${mark}`;
+}
+
+/**
+ * The migration that a person means: a workflow's id, a VM's name (the running one first, then the latest), or a
+ * migration's id.
+ * @throws VmferryError `NotFound`; `InvalidRequest` when a name fits several running ones.
+ */
+export async function findMigration({ client, settings }: ConnectedClient, name: string): Promise<Found> {
+  const byId = await describe(client, settings.namespace, name);
+  if (byId) return byId;
+  const named = await byVm(client, settings.namespace, name);
+  const running = named.filter((each) => each.running);
+  if (running.length > 1) {
+    throw new VmferryError('InvalidRequest', `cannot tell which migration of "${name}" is meant: several run`, {
+      remedy: `Give one of these instead: ${running.map((each) => each.workflowId).join(', ')}.`,
+    });
+  }
+  const best = running[0] ?? named[0];
+  if (best) return best;
+  if (/^[0-9a-f]{12}$/.test(name)) {
+    const all = await listMigrations(client, settings.namespace, null, LOOKED_THROUGH);
+    const byMigration = all.find((each) => each.migrationId === name);
+    if (byMigration) return byMigration;
+  }
+  throw new VmferryError('NotFound', `there is no migration "${name}" in namespace ${settings.namespace}`, {
+    remedy: '`vmferry list --all` shows those that there are.',
+  });
+}
+
+/** Migrations, the latest first. @param filter a further condition of Temporal's list filter. */
+export async function listMigrations(
+  client: Client,
+  namespace: string,
+  filter: string | null,
+  most: number,
+): Promise<Found[]> {
+  const query = `WorkflowType = '${WORKFLOW_TYPE}'${filter ? ` AND ${filter}` : ''}`;
+  const all: Found[] = [];
+  for await (const each of client.workflow.list({ query, pageSize: Math.min(most, PAGE) })) {
+    // Runs that went on in a new one are the same migration.
+    if (each.status.name !== 'CONTINUED_AS_NEW') all.push(foundFrom(each, namespace, each.raw.firstRunId));
+    if (all.length >= most) break;
+  }
+  return all;
+}
+
+const KEYS = {
+  vm: defineSearchAttributeKey('VmferryVm', SearchAttributeType.KEYWORD),
+  source: defineSearchAttributeKey('VmferrySource', SearchAttributeType.KEYWORD),
+  target: defineSearchAttributeKey('VmferryTarget', SearchAttributeType.KEYWORD),
+  phase: defineSearchAttributeKey('VmferryPhase', SearchAttributeType.KEYWORD),
+};
+
+function foundFrom(
+  info: WorkflowExecutionInfo | WorkflowExecutionDescription,
+  namespace: string,
+  firstRunId: string | null | undefined,
+): Found {
+  const { workflowId, runId, status, typedSearchAttributes: attributes } = info;
+  return {
+    workflowId,
+    runId,
+    migrationId: migrationIdOf(namespace, workflowId, firstRunId || runId),
+    running: status.name === 'RUNNING',
+    state: status.name,
+    startedAt: info.startTime,
+    closedAt: info.closeTime ?? null,
+    vm: attributes.get(KEYS.vm) ?? '',
+    source: attributes.get(KEYS.source) ?? '',
+    target: attributes.get(KEYS.target) ?? '',
+    phase: attributes.get(KEYS.phase) ?? '',
+  };
+}
+
+async function describe(client: Client, namespace: string, workflowId: string): Promise<Found | null> {
+  try {
+    const info = await client.workflow.getHandle(workflowId).describe();
+    if (info.type !== WORKFLOW_TYPE) return null;
+    return foundFrom(info, namespace, info.raw.workflowExecutionInfo?.firstRunId);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+}
+
+async function byVm(client: Client, namespace: string, vm: string): Promise<Found[]> {
+  try {
+    return await listMigrations(client, namespace, `VmferryVm = ${quoted(vm)}`, OF_ONE_VM);
+  } catch (error) {
+    // Search attributes are registered by the first worker; before that no migration can be found by name.
+    if (error instanceof ServiceError && /VmferryVm/.test(String(error.cause))) return [];
+    throw error;
+  }
+}
+
+/** A string of Temporal's list filter. */
+function quoted(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,195 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Command } from 'commander';
+import { loadConfig, siteOf } from '../config.js';
+import { VmferryError } from '../errors.js';
+import type { MigrationStatus } from '../model/status.js';
+import type { MigrateVmInput } from '../request/migrate-vm.js';
+import { TASK_QUEUE, type ConnectedClient } from '../temporal.js';
+import { migrationIdOf } from '../../workflows/migration-id.js';
+import { columns, printJson, withClient, type Context } from './context.js';
+import { DONE, exitOfOutcome } from './exit.js';
+import { findMigration, workflowIdFor, WORKFLOW_TYPE } from './find.js';
+import { follow } from './follow.js';
+import type { Verbs } from './program.js';
+import { buildRequest, type RequestFlags } from './request.js';
+import { waysToDecide } from './ways.js';
+
+interface Flags extends RequestFlags {
+  config?: string;
+  wait?: boolean;
+  watch?: boolean;
+  json?: boolean;
+}
+
+export function addMigrate(verbs: Verbs): void {
+  const { context } = verbs;
+  const migrateVerb = verbs
+    .verb(
+      'migrate',
+      'Start the migration of one VM; it syncs until the cutover is approved',
+      'vmferry migrate web01 --from dc-old --to dc-new --network prod=lan --max-downtime 2m --watch',
+    )
+    .option('--dry-run', 'assess and report; change nothing')
+    .option('-w, --wait', 'wait for its end; the exit status is its outcome')
+    .option('--watch', 'wait, and show bytes, rate and ETA');
+  requestOptions(migrateVerb).action(
+    verbs.action((vm: string | undefined, flags: Flags) => migrate(context, vm, flags)),
+  );
+  const assessVerb = verbs.verb(
+    'assess',
+    'Find out what stands against a migration; changes nothing',
+    'vmferry assess web01 --from dc-old --to dc-new --json',
+  );
+  requestOptions(assessVerb).action(verbs.action((vm: string | undefined, flags: Flags) => assess(context, vm, flags)));
+}
+
+function requestOptions(command: Command): Command {
+  return command
+    .argument('[vm]', "the VM's name at the source; or in the request file")
+    .option('--from <site>', 'source site')
+    .option('--to <site>', 'target site')
+    .option('--request <file>', 'a JSON file with the whole request; flags win over it')
+    .option('--set <path=value>', 'any field of the request, such as sync.interval=10m', collect)
+    .option('--target-name <name>', "the VM's name at the target")
+    .option('--network <source=target>', 'map a network; may be repeated', collect)
+    .option('--storage <pool>', 'pool or directory at the target')
+    .option('--disk-format <format>', 'qcow2 or raw')
+    .option('--exclude-disk <disk>', 'leave a disk behind; may be repeated', collect)
+    .option('--cpus <count>', 'virtual CPUs at the target')
+    .option('--memory <size>', 'memory at the target, such as 4GiB')
+    .option('--bandwidth <rate>', 'limit for all disks together, such as 200MiB/s')
+    .option('--at <time>', 'cut over not before, such as 2026-11-22T22:00:00+01:00')
+    .option('--max-downtime <duration>', 'refuse a cutover predicted above this')
+    .option('--shutdown <policy>', 'graceful, force-after or ask')
+    .option('--approval <mode>', 'required or automatic')
+    .option('--acceptance <mode>', 'manual or automatic')
+    .option('--no-rehearsal', 'no test boot before the approval')
+    .option('--waive <finding=reason>', 'go on in spite of a blocking finding; may be repeated', collect)
+    .option('--config <file>', 'vmferry.yaml, to check the names of sites')
+    .option('--json', 'print JSON');
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+async function migrate(context: Context, vm: string | undefined, flags: Flags): Promise<number> {
+  const request = await checkedRequest(vm, flags);
+  return await withClient(context, async (connected) => {
+    const started = await start(connected, request, workflowIdFor(request.source, request.vm));
+    if (flags.json) printJson(context, started);
+    else if (!request.dryRun) tell(context, connected, started);
+    if (!flags.wait && !flags.watch && !request.dryRun) return DONE;
+    return ended(context, await waitFor(context, connected, started, flags), flags.json === true);
+  });
+}
+
+async function assess(context: Context, vm: string | undefined, flags: Flags): Promise<number> {
+  const request = await checkedRequest(vm, { ...flags, dryRun: true });
+  return await withClient(context, async (connected) => {
+    // Beside a migration that runs: assessing changes nothing.
+    const id = workflowIdFor(request.source, request.vm).replace(/^migrate-/, 'assess-');
+    const started = await start(connected, request, id);
+    const status = await waitFor(context, connected, started, { ...flags, watch: false, json: true });
+    if (flags.json) printJson(context, status.findings);
+    else printFindings(context, status);
+    return exitOfOutcome(status.outcome, status.findings);
+  });
+}
+
+/** The request, with sites that exist where this machine has a `vmferry.yaml`. */
+async function checkedRequest(
+  vm: string | undefined,
+  flags: RequestFlags & { config?: string },
+): Promise<MigrateVmInput> {
+  const request = await buildRequest(vm, flags);
+  const config = await loadConfig(flags.config).catch((error: unknown) => {
+    // The command line may be far from the worker, whose file counts.
+    if (flags.config === undefined && error instanceof VmferryError && error.message.startsWith('cannot read'))
+      return null;
+    throw error;
+  });
+  if (config) for (const site of [request.source, request.target]) siteOf(config, site);
+  return request;
+}
+
+interface Started {
+  workflowId: string;
+  runId: string;
+  migrationId: string;
+  address: string;
+  namespace: string;
+}
+
+async function start(
+  { client, settings }: ConnectedClient,
+  request: MigrateVmInput,
+  workflowId: string,
+): Promise<Started> {
+  const { address, namespace } = settings;
+  try {
+    const handle = await client.workflow.start(WORKFLOW_TYPE, {
+      taskQueue: TASK_QUEUE,
+      workflowId,
+      args: [request],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdConflictPolicy: 'FAIL',
+      staticSummary: `${request.vm}: ${request.source} to ${request.target}`,
+    });
+    const runId = handle.firstExecutionRunId;
+    return { workflowId, runId, migrationId: migrationIdOf(namespace, workflowId, runId), address, namespace };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const first = await findMigration({ client, settings, close: () => Promise.resolve() }, workflowId);
+    throw new VmferryError(
+      'AlreadyClaimed',
+      `cannot migrate ${request.vm}: the migration ${first.migrationId} of it runs already (workflow ${workflowId})`,
+      {
+        remedy: `Look at it with \`vmferry status ${workflowId}\`, or end it with \`vmferry abort ${workflowId}\`.`,
+        cause: error,
+      },
+    );
+  }
+}
+
+function tell(context: Context, { settings }: ConnectedClient, started: Started): void {
+  const { workflowId, runId, migrationId } = started;
+  context.out(`Started ${workflowId} (migration ${migrationId}).\n`);
+  context.out(`  Follow it with: vmferry watch ${workflowId}\n`);
+  context.out(`${waysToDecide(workflowId, { ...settings, uiUrl: null, runId })}\n`);
+}
+
+async function waitFor(
+  context: Context,
+  connected: ConnectedClient,
+  started: Started,
+  flags: { watch?: boolean; json?: boolean },
+): Promise<MigrationStatus> {
+  const found = await findMigration(connected, started.workflowId);
+  const quiet: Context = flags.json ? { ...context, out: () => undefined } : context;
+  const status = await follow(quiet, connected.client, found, flags.watch === true && context.terminal);
+  if (status) return status;
+  throw new VmferryError(
+    'Internal',
+    `cannot tell how ${started.workflowId} ended: it failed or was ended from outside`,
+    {
+      remedy: '`vmferry list --all` shows how it stands with Temporal.',
+    },
+  );
+}
+
+function ended(context: Context, status: MigrationStatus, json: boolean): number {
+  if (json) printJson(context, status);
+  else if (status.outcome === 'dry-run') printFindings(context, status);
+  else context.out(`Ended as ${status.outcome ?? status.phase}.\n`);
+  return exitOfOutcome(status.outcome, status.findings);
+}
+
+function printFindings(context: Context, { findings, error }: MigrationStatus): void {
+  if (error) context.err(`${error.message}${error.remedy ? `\n  ${error.remedy}` : ''}\n`);
+  if (findings.length === 0 && !error) context.out('Nothing stands against it.\n');
+  else if (findings.length > 0) {
+    const rows = findings.map((each) => [each.waivedBy ? 'waived' : each.severity, each.id, each.message, each.remedy]);
+    context.out(columns([['SEVERITY', 'RULE', 'FOUND', 'WHAT TO DO'], ...rows]));
+  }
+}

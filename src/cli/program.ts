@@ -1,0 +1,76 @@
+import { Command, CommanderError } from 'commander';
+import { explain } from '../errors.js';
+import type { Context } from './context.js';
+import { addDecisions } from './decisions.js';
+import { addDoctor } from './doctor.js';
+import { DONE, exitOfError, NOT_DONE, WRONG_USE } from './exit.js';
+import { addInit } from './init.js';
+import { addInventory } from './inventory.js';
+import { addList } from './list.js';
+import { addMigrate } from './migrate.js';
+import { addOwned } from './owned.js';
+import { addReport } from './report.js';
+import { addServe } from './serve.js';
+import { addStatus } from './status.js';
+import { addUnsupported } from './unsupported.js';
+
+/** Where verbs are added, and how their exit status comes back. */
+export interface Verbs {
+  readonly context: Context;
+  /** A new verb with its summary and an example for its help. */
+  verb(nameAndArguments: string, summary: string, example: string): Command;
+  /** Wraps a verb's action so that its exit status is kept. */
+  action<A extends unknown[]>(work: (...given: A) => Promise<number | undefined>): (...given: A) => Promise<void>;
+}
+
+/**
+ * Runs the command line.
+ * @param argv arguments without the program.
+ * @returns the exit status; nothing is thrown.
+ */
+export async function run(argv: readonly string[], context: Context): Promise<number> {
+  let exit = DONE;
+  const program = new Command('vmferry')
+    .description('Moves virtual machines between hypervisors, as durable Temporal workflows.')
+    .configureOutput({ writeOut: context.out, writeErr: context.err })
+    .exitOverride()
+    .showHelpAfterError('(`vmferry VERB --help` shows arguments and an example)')
+    .addHelpText('after', '\nExit status: 0 done as asked, 1 not, 2 wrong use, 3 a blocking finding.');
+  const verbs: Verbs = {
+    context,
+    verb: (nameAndArguments, summary, example) =>
+      program
+        .command(nameAndArguments)
+        .summary(summary)
+        .description(summary)
+        .addHelpText('after', `\nExample:\n${indent(example)}`),
+    action:
+      (work) =>
+      async (...given) => {
+        exit = (await work(...given)) ?? DONE;
+      },
+  };
+  for (const add of [addInit, addDoctor, addServe, addInventory, addMigrate, addList, addStatus, addDecisions])
+    add(verbs);
+  for (const add of [addReport, addOwned, addUnsupported]) add(verbs);
+  if (argv.length === 0) {
+    context.err(program.helpInformation());
+    return WRONG_USE;
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USE;
+    if (context.signal.aborted) return NOT_DONE;
+    context.err(`${explain(error)}\n`);
+    return exitOfError(error);
+  }
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');
+}

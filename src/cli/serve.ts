@@ -1,0 +1,114 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfig, siteOf, stateDirectory } from '../config.js';
+import { VmferryError } from '../errors.js';
+import { registerSearchAttributes } from '../search-attributes.js';
+import { connectClient, temporalSettings, type TemporalSettings } from '../temporal.js';
+import type { Context } from './context.js';
+import type { Verbs } from './program.js';
+
+interface WorkerOptions {
+  config?: string;
+  site?: string[];
+}
+
+interface UpOptions extends WorkerOptions {
+  db?: string;
+}
+
+/** What `scripts/temporal.mjs` gives; it is plain JavaScript, so that the set-up can use it before anything is built. */
+interface EmbeddedServer {
+  address: string;
+  uiUrl: string;
+  pid: number;
+  stop(): Promise<void>;
+}
+
+interface Running {
+  ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function addServe(verbs: Verbs): void {
+  const { context } = verbs;
+  verbs
+    .verb('up', 'Run an embedded Temporal server and a worker here, until Ctrl-C', 'vmferry up')
+    .option('--db <file>', "the server's database; default: under the user's state directory")
+    .option('--site <site>', 'only this site; may be repeated', collect)
+    .option('--config <file>', 'vmferry.yaml')
+    .action(verbs.action((options: UpOptions) => up(context, options)));
+  verbs
+    .verb(
+      'worker',
+      'Run a worker against the Temporal server of the environment, until Ctrl-C',
+      'vmferry worker --site dc-old',
+    )
+    .option('--site <site>', 'activities of this site only; may be repeated; default: all', collect)
+    .option('--config <file>', 'vmferry.yaml')
+    .action(verbs.action((options: WorkerOptions) => work(context, options, temporalSettings())));
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+async function up(context: Context, options: UpOptions): Promise<undefined> {
+  // Read first: a wrong file is said before a server is started.
+  await loadConfig(options.config);
+  const dbFile = options.db ?? join(stateDirectory(), 'temporal.db');
+  await mkdir(join(dbFile, '..'), { recursive: true });
+  const server = await startEmbedded(dbFile);
+  try {
+    context.out(`Temporal at ${server.address}, its pages at ${server.uiUrl}, its database in ${dbFile}\n`);
+    context.out(`Other shells: export TEMPORAL_ADDRESS=${server.address}\n`);
+    const namespace = 'default';
+    return await work(context, options, {
+      address: server.address,
+      namespace,
+      connection: { address: server.address },
+    });
+  } finally {
+    await server.stop();
+  }
+}
+
+async function startEmbedded(dbFile: string): Promise<EmbeddedServer> {
+  const script = new URL('../../../scripts/temporal.mjs', import.meta.url).href;
+  const loaded: unknown = await import(script).catch((cause: unknown) => {
+    throw new VmferryError('NotSupported', 'cannot start an embedded Temporal server: its script is missing', {
+      cause,
+    });
+  });
+  const { startTemporal } = loaded as { startTemporal: (options: { dbFile: string }) => Promise<EmbeddedServer> };
+  return await startTemporal({ dbFile });
+}
+
+async function work(
+  context: Context,
+  { config: path, site }: WorkerOptions,
+  settings: TemporalSettings,
+): Promise<undefined> {
+  const config = await loadConfig(path);
+  await prepareNamespace(settings);
+  const module = '../worker.js';
+  const { startWorker } = (await import(module)) as { startWorker: (options: object) => Promise<Running> };
+  const { address, namespace } = settings;
+  const sites = site ?? Object.keys(config.sites);
+  for (const name of sites) siteOf(config, name);
+  const worker = await startWorker({ config, address, namespace, sites });
+  context.out(`Worker for ${sites.join(', ')} at ${address}, namespace ${namespace}\n`);
+  const stop = (): void => void worker.stop().catch(() => undefined);
+  context.signal.addEventListener('abort', stop, { once: true });
+  if (context.signal.aborted) stop();
+  await worker.ended;
+  return undefined;
+}
+
+async function prepareNamespace(settings: TemporalSettings): Promise<void> {
+  const connected = await connectClient(settings);
+  try {
+    await registerSearchAttributes(connected.client.connection.operatorService, settings.namespace);
+  } finally {
+    await connected.close();
+  }
+}

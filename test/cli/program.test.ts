@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { vmferry } from './capture.js';
+
+const VERBS = (
+  'init doctor up worker inventory describe assess migrate wave replicate clone list status watch approve reject ' +
+  'schedule sync-now rehearse pause resume limit force-stop accept undo confirm-down abort report verify replicas ' +
+  'recover sweep'
+).split(' ');
+
+test('every verb is there, and its help ends with an example of itself', async () => {
+  for (const verb of VERBS) {
+    const { exit, out } = await vmferry([verb, '--help']);
+    assert.equal(exit, 0, verb);
+    assert.match(out, new RegExp(`\\nExample:\\n {2}vmferry ${verb}\\b.*\\n$`), verb);
+  }
+  const { out } = await vmferry(['--help']);
+  for (const verb of VERBS) assert.match(out, new RegExp(`^ {2}${verb} `, 'm'));
+});
+
+test('wrong use is status 2, with the reason and without a stack', async () => {
+  const wrong: [string[], RegExp][] = [
+    [[], /Usage: vmferry/],
+    [['fly'], /unknown command 'fly'/],
+    [['approve'], /missing required argument 'migration'/],
+    [['status', 'web01', '--colour'], /unknown option '--colour'/],
+    [['schedule', 'web01'], /required option '--at <time>'/],
+    [['schedule', 'web01', '--at', 'tonight'], /at: given "tonight", expected a time with an offset/],
+    [['limit', 'web01', 'fast'], /rate: given "fast", expected a rate such as "200MiB\/s"/],
+    [['confirm-down', 'web01', '--side', 'left'], /side: given "left"/],
+    [['list', '--limit', 'x'], /expected a number from 1/],
+    [['migrate', '--request', '/nowhere/request.json'], /cannot read the request in \/nowhere\/request.json/],
+    [['migrate', 'web01', '--network', 'prod'], /cannot read --network "prod": expected NAME=VALUE/],
+  ];
+  for (const [argv, reason] of wrong) {
+    const { exit, out, err } = await vmferry(argv);
+    assert.equal(exit, 2, argv.join(' '));
+    assert.match(err, reason);
+    assert.doesNotMatch(err, /^ +at .*\.js:\d+/m);
+    assert.equal(out, '');
+  }
+});
+
+test('a request with three wrong fields names all three', async () => {
+  const { exit, err } = await vmferry([
+    'migrate',
+    '--from',
+    'DC OLD',
+    '--to',
+    'dc-new',
+    '--memory',
+    'lots',
+    '--set',
+    'speed=9',
+  ]);
+  assert.equal(exit, 2);
+  for (const field of ['vm: given nothing', 'source: given "DC OLD"', 'memory: given "lots"', 'speed: unknown field']) {
+    assert.ok(err.includes(field), `${field} in ${err}`);
+  }
+});
+
+test('what is not there yet is refused, whatever it is given', async () => {
+  for (const argv of [
+    ['wave', 'plan.json', '--go'],
+    ['replicate'],
+    ['clone', 'web01'],
+    ['verify', 'x'],
+    ['sweep', '--remove'],
+  ]) {
+    const { exit, err } = await vmferry(argv);
+    assert.equal(exit, 2, argv[0]);
+    assert.match(err, /not supported yet/);
+  }
+});
+
+test('without Temporal a verb says so at once and how to cure it, and ends with status 1', async () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+  const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
+    const env = { ...process.env, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+    execFile(process.execPath, [main, 'list'], { env, timeout: 20_000 }, (error, _, stderr) =>
+      resolve({ code: error?.code, stderr }),
+    );
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /^cannot reach Temporal at 127\.0\.0\.1:1: connect ECONNREFUSED/);
+  assert.match(stderr, /vmferry up/);
+  assert.doesNotMatch(stderr, /\.js:\d+/);
+});
+
+test('sites that are not in vmferry.yaml are refused, naming those that are', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  await writeFile(config, 'sites:\n  here: {platform: libvirt, uri: "qemu:///system"}\n');
+  const { exit, err } = await vmferry(['migrate', 'web01', '--from', 'here', '--to', 'there', '--config', config]);
+  assert.equal(exit, 1);
+  assert.match(err, /there is no site "there"\n {2}Sites in vmferry.yaml: here\./);
+  const asked = await vmferry(['inventory', 'dc', '--config', config]);
+  assert.equal(asked.exit, 1);
+  assert.match(asked.err, /Sites in vmferry.yaml: here/);
+});
+
+test('init writes a configuration once, and again only with --force', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  assert.equal((await vmferry(['init', '--config', config])).exit, 0);
+  await writeFile(config, '# mine');
+  const again = await vmferry(['init', '--config', config]);
+  assert.equal(again.exit, 1);
+  assert.match(again.err, /it is there already\n {2}--force replaces it/);
+  assert.equal(await readFile(config, 'utf8'), '# mine');
+  assert.equal((await vmferry(['init', '--config', config, '--force'])).exit, 0);
+  assert.match(await readFile(config, 'utf8'), /^sites:$/m);
+});

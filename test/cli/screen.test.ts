@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { readStatus } from '../../src/cli/ask.js';
+import { columns } from '../../src/cli/context.js';
+import { exitOfOutcome } from '../../src/cli/exit.js';
+import { workflowIdFor } from '../../src/cli/find.js';
+import { diskLine, page } from '../../src/cli/screen.js';
+import { at, sampleStatus } from '../report/sample.js';
+
+const MIB = 2 ** 20;
+
+test('a page of a running copy shows bytes, rate and ETA of each disk, and what can be decided', () => {
+  const status = sampleStatus({
+    outcome: null,
+    phase: 'syncing',
+    work: 'pass',
+    downtimeMs: null,
+    decisions: ['approveCutover', 'syncNow', 'setBandwidth', 'somethingNew'],
+    waitingFor: 'approval of the cutover',
+  });
+  const disk = { name: 'vda', doneBytes: 512 * MIB, totalBytes: 2048 * MIB, rateBytesPerSecond: 128 * MIB };
+  const live = [{ name: 'runPass', attempt: 3, lastFailure: 'the connection was closed', disks: [disk] }];
+  const text = page({ status, live, workflowId: 'migrate-dc-old-web01', nowMs: Date.parse(at(400)) }).join('\n');
+  assert.match(text, /^web01 {2}dc-old -> dc-new {3}syncing, pass running$/m);
+  assert.match(text, /vda {8}\[######\.{18}\] {3}25 % {2}512 MiB of 2 GiB {2}128 MiB\/s {2}12 s left/);
+  assert.match(text, /you can {4}approve, sync-now, limit, somethingNew/);
+  assert.match(text, /retrying {3}runPass, try 3: the connection was closed/);
+  assert.match(text, /6 min 40 s ago/);
+});
+
+test('a disk of nothing and a copy that stands still can be shown', () => {
+  assert.match(diskLine({ name: 'a', doneBytes: 0, totalBytes: 0, rateBytesPerSecond: 0 }), /0 %.*done$/);
+  assert.match(diskLine({ name: 'a', doneBytes: 1, totalBytes: 9, rateBytesPerSecond: 0 }), /11 %.*ETA unknown$/);
+});
+
+test('names from outside cannot move the cursor', () => {
+  const status = sampleStatus({ vm: '\u001b[2Jweb\u0007', waitingFor: 'a\nb' });
+  const text = page({ status, live: [], workflowId: 'x', nowMs: 0 }).join('\n');
+  assert.ok(!text.includes('\u001b') && !text.includes('\u0007'));
+  assert.ok(!columns([['\u001b]0;x\u0007']]).includes('\u001b'));
+});
+
+test('two names never give one workflow id, and plain ones stay as they are', () => {
+  assert.equal(workflowIdFor('dc-old', 'web01'), 'migrate-dc-old-web01');
+  assert.match(workflowIdFor('dc-old', 'my vm'), /^migrate-dc-old-my_vm-[0-9a-f]{8}$/);
+  assert.notEqual(workflowIdFor('dc-old', 'my vm'), workflowIdFor('dc-old', 'my_vm'));
+  assert.notEqual(workflowIdFor('dc-old', 'my vm'), workflowIdFor('dc-old', 'my  vm'));
+});
+
+test('a status from a newer worker is read, one of another shape is refused', () => {
+  assert.equal(readStatus({ ...sampleStatus(), newField: 1 }, 'w').vm, 'web01');
+  assert.throws(() => readStatus({ ...sampleStatus(), vm: 3 }, 'w'), /another shape/);
+  assert.throws(() => readStatus('done', 'w'), /another shape/);
+});
+
+test('the exit status is the outcome, and a blocking finding that was not waived counts most', () => {
+  const blocking = { id: 'x', severity: 'blocking' as const, message: '', remedy: '' };
+  assert.equal(exitOfOutcome('completed', []), 0);
+  assert.equal(exitOfOutcome('dry-run', [{ ...blocking, waivedBy: 'known' }]), 0);
+  assert.equal(exitOfOutcome('rolled-back', []), 1);
+  assert.equal(exitOfOutcome(null, []), 1);
+  assert.equal(exitOfOutcome('dry-run', [blocking]), 3);
+  assert.equal(exitOfOutcome('failed', [blocking]), 3);
+});
