@@ -8,7 +8,7 @@ import { LocalHost } from '../src/exec/local.js';
 const machine = new LocalHost();
 
 /**
- * Unpacks packages into `directory`, once: a folder that is there is taken as whole, as it is renamed into place.
+ * Unpacks packages, with the libraries they need and this machine lacks, into `directory`, once: a folder that is there is taken as whole, as it is renamed into place.
  * @throws VmferryError `ToolFailed` when apt cannot fetch them.
  */
 export async function unpackPackages(names: readonly string[], directory: string): Promise<void> {
@@ -21,7 +21,8 @@ export async function unpackPackages(names: readonly string[], directory: string
     await mkdir(packages);
     // apt-get(8) writes to the working directory.
     const fetch = 'cd -- "$1" && shift && exec apt-get -qq download -- "$@"';
-    await machine.run('sh', ['-c', fetch, 'sh', packages, ...names], { timeoutMs: 300_000 });
+    const all = [...names, ...(await missingLibraries(names))];
+    await machine.run('sh', ['-c', fetch, 'sh', packages, ...all], { timeoutMs: 300_000 });
     for (const name of await readdir(packages)) {
       await machine.run('dpkg-deb', ['-x', join(packages, name), files], { timeoutMs: 120_000 });
     }
@@ -33,16 +34,29 @@ export async function unpackPackages(names: readonly string[], directory: string
   }
 }
 
-/** The version that apt would fetch. @throws VmferryError `ToolFailed` when there is no such package. */
-export async function candidateVersion(name: string): Promise<string> {
-  const { stdout } = await machine.run('apt-cache', ['policy', '--', name]);
-  const version = /^ *Candidate: (\S+)$/m.exec(stdout)?.[1];
-  if (!version || version === '(none)') {
+async function missingLibraries(names: readonly string[]): Promise<string[]> {
+  const missing = new Set<string>();
+  for (const name of names) {
+    for (const needed of await dependencies(name)) {
+      if (needed.startsWith('lib') && !(await isInstalled(needed))) missing.add(needed);
+    }
+  }
+  return [...missing];
+}
+
+/** The versions that apt would fetch, in the order of `names`. @throws VmferryError `ToolFailed` for an unknown package. */
+export async function candidateVersions(names: readonly string[]): Promise<string[]> {
+  const { stdout } = await machine.run('apt-cache', ['policy', '--', ...names]);
+  const known = new Map(
+    [...stdout.matchAll(/^(\S+):\n(?: .*\n)*? +Candidate: (\S+)$/gm)].map(([, name, version]) => [name, version]),
+  );
+  return names.map((name) => {
+    const version = known.get(name);
+    if (version && version !== '(none)') return version;
     throw new VmferryError('ToolFailed', `cannot find the package ${name}: apt knows no version of it`, {
       remedy: 'Run `apt-get update`, and look at the sources of apt.',
     });
-  }
-  return version;
+  });
 }
 
 /** Names of the packages that `name` depends on directly, without alternatives and virtual ones. */
@@ -51,8 +65,7 @@ export async function dependencies(name: string): Promise<string[]> {
   return [...stdout.matchAll(/^ {2}(?:Pre)?-?Depends: ([a-z0-9.+-]+)$/gm)].map((match) => match[1] ?? '');
 }
 
-/** Whether dpkg has the package installed. */
-export async function isInstalled(name: string): Promise<boolean> {
+async function isInstalled(name: string): Promise<boolean> {
   const { stdout } = await machine.run('dpkg-query', ['-W', '-f', '${db:Status-Status}\n', '--', name], {
     okExitCodes: [0, 1],
   });

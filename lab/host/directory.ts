@@ -30,10 +30,27 @@ export function hostFolders(home: string): HostFolders {
   };
 }
 
-export async function makeHostDirectory(home: string, address: string, sshd: SshServer): Promise<HostFolders> {
+export async function makeHostDirectory(
+  home: string,
+  name: string,
+  address: string,
+  sshd: SshServer,
+): Promise<HostFolders> {
   const folders = hostFolders(home);
-  for (const name of ['run', 'lib', 'etc', 'log', 'cache', 'state', 'ssh', 'vmferry', 'lib/images']) {
-    await mkdir(join(home, name), { recursive: true, mode: 0o755 });
+  for (const folder of [
+    'run',
+    'lib',
+    'etc',
+    'log',
+    'cache',
+    'state',
+    'ssh',
+    'vmferry',
+    'lib/images',
+    'lib/dnsmasq',
+    'log/qemu',
+  ]) {
+    await mkdir(join(home, folder), { recursive: true, mode: 0o755 });
   }
   // libvirt makes the rest of these itself, but expects the package to have given this one to QEMU's user.
   const packaged = await stat('/var/lib/libvirt/qemu');
@@ -45,6 +62,8 @@ export async function makeHostDirectory(home: string, address: string, sshd: Ssh
     'security_driver = "none"\n',
   );
   await writeFile(join(home, 'etc', 'virtlogd.conf'), '');
+  // libvirt asks for its own name's address, and would wait for a name server that is out of reach.
+  await writeFile(join(home, 'hosts'), `127.0.0.1 localhost\n127.0.1.1 ${name}\n`);
   await makeAccounts(home);
   await makeKeys(folders, address, sshd);
   return folders;

@@ -8,6 +8,7 @@ import { VmferryError } from '../../src/errors.js';
 import { LocalHost } from '../../src/exec/local.js';
 import { SshHost } from '../../src/exec/ssh.js';
 import { exists } from '../debian.js';
+import { accelerator } from '../guest/accelerator.js';
 import { makeHostDirectory, type HostFolders } from './directory.js';
 import { chooseAddresses, makeLink, type Link } from './link.js';
 import { setUpLibvirt } from './libvirt.js';
@@ -55,10 +56,11 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   const addresses = await chooseAddresses();
   const sshd = await findSshServer();
   await mkdir(directory, { recursive: true, mode: 0o755 });
-  const folders = await makeHostDirectory(directory, addresses.address, sshd);
+  const folders = await makeHostDirectory(directory, name, addresses.address, sshd);
   const args = [...NAMESPACES, 'sh', INIT, directory, name, uuid, sshd.program];
   const keep = options.keep ?? false;
-  const ended = launch(args, folders, sshd.libraries, keep);
+  const kvm = (await accelerator()) === 'kvm' ? 'yes' : 'no';
+  const ended = launch(['env', `LAB_LIBRARIES=${sshd.libraries}`, `LAB_KVM=${kvm}`, ...args], folders.log, keep);
   let pid: number | undefined;
   let link: Link | undefined;
   const host = new SshHost({
@@ -115,9 +117,8 @@ const NAMESPACES = [
 ];
 
 /** Starts the host's first process. Settles when that has ended; where it is kept, only when it could not be started. */
-async function launch(args: string[], folders: HostFolders, libraries: string, keep: boolean): Promise<undefined> {
-  const script = 'log=$1; export LAB_LIBRARIES="$2"; shift 2; exec "$@" >"$log" 2>&1';
-  const command = ['sh', '-c', script, 'sh', folders.log, libraries, ...args];
+async function launch(args: string[], log: string, keep: boolean): Promise<undefined> {
+  const command = ['sh', '-c', 'exec "$@" >"$0" 2>&1', log, ...args];
   const machine = new LocalHost();
   if (keep) {
     await machine.run('setsid', ['--fork', ...command]);

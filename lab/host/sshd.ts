@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { cacheDirectory } from '../../src/config.js';
-import { candidateVersion, dependencies, exists, isInstalled, unpackPackages } from '../debian.js';
+import { candidateVersions, exists, unpackPackages } from '../debian.js';
 
 export interface SshServer {
   program: string;
@@ -16,8 +16,9 @@ export interface SshServer {
  */
 export async function findSshServer(installed = '/usr/sbin/sshd'): Promise<SshServer> {
   if (await exists(installed)) return { program: installed, libraries: '', settings: [] };
-  const root = join(cacheDirectory(), 'openssh', await candidateVersion('openssh-server'));
-  await unpackPackages(['openssh-server', ...(await missingLibraries())], root);
+  const [version = ''] = await candidateVersions(['openssh-server']);
+  const root = join(cacheDirectory(), 'openssh', version);
+  await unpackPackages(['openssh-server'], root);
   const settings: string[] = [];
   // OpenSSH 9.8 and later split the server; the parts are looked for where the package would have installed them.
   for (const [setting, part] of [
@@ -28,12 +29,4 @@ export async function findSshServer(installed = '/usr/sbin/sshd'): Promise<SshSe
     if (await exists(path)) settings.push(`${setting} ${path}`);
   }
   return { program: join(root, 'usr/sbin/sshd'), libraries: join(root, 'usr/lib/x86_64-linux-gnu'), settings };
-}
-
-async function missingLibraries(): Promise<string[]> {
-  const missing: string[] = [];
-  for (const name of await dependencies('openssh-server')) {
-    if (name.startsWith('lib') && !(await isInstalled(name))) missing.push(name);
-  }
-  return missing;
 }

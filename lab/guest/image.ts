@@ -1,0 +1,127 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from '../../src/config.js';
+import { LocalHost } from '../../src/exec/local.js';
+import { candidateVersions, dependencies, exists, unpackPackages } from '../debian.js';
+import { firstCounter } from './counter.js';
+import { buildInitramfs } from './initramfs.js';
+
+/**
+ * The guest's system disk: an MBR with GRUB for BIOS in the gap before the first partition, an EFI system partition with
+ * GRUB for UEFI, and an ext4 file system with kernel and initramfs. Built without mounting anything; raw and sparse.
+ */
+
+const machine = new LocalHost();
+const FILES = fileURLToPath(new URL('../../../lab/guest/files', import.meta.url));
+const MIB = 1024 * 1024;
+const ESP_START = 1 * MIB;
+const ESP_SIZE = 7 * MIB;
+const SYSTEM_START = ESP_START + ESP_SIZE;
+const SYSTEM_SIZE = 56 * MIB;
+const COMMON_MODULES = ['part_msdos', 'fat', 'ext2', 'normal', 'configfile', 'linux', 'search', 'search_label'];
+
+/** Where the FAT partition with `guest.cfg` lies in the image. */
+export const SETTINGS_OFFSET_BYTES = ESP_START;
+
+/** `cloud` boots fastest and has virtio, IDE and NVMe; `generic` has SATA and e1000 as well. */
+export type GuestKernel = 'cloud' | 'generic';
+const KERNEL_PACKAGES: Record<GuestKernel, string> = { cloud: 'linux-image-cloud-amd64', generic: 'linux-image-amd64' };
+
+/**
+ * Path of the cached image, built where it is missing (some ten seconds). Its name is a digest of the recipe and of the
+ * versions of everything that goes in, so a changed recipe or a newer kernel makes another image.
+ */
+export async function guestImage(kernel: GuestKernel = 'cloud'): Promise<string> {
+  const kernelPackage = (await dependencies(KERNEL_PACKAGES[kernel]))[0] ?? KERNEL_PACKAGES[kernel];
+  const packages = { kernel: [kernelPackage], agent: ['qemu-guest-agent'], grub: GRUB_PACKAGES };
+  const names = [...Object.values(packages).flat(), 'busybox-static'];
+  const key = await recipeDigest([...names, ...(await candidateVersions(names))]);
+  const image = join(cacheDirectory(), 'guest', `${kernel}-${key}.img`);
+  if (await exists(image)) return image;
+  await mkdir(dirname(image), { recursive: true });
+  const work = await mkdtemp(`${image}.`);
+  try {
+    const unpacked = (name: keyof typeof packages) => join(work, name);
+    for (const name of ['kernel', 'agent', 'grub'] as const) await unpackPackages(packages[name], unpacked(name));
+    const boot = join(work, 'system', 'boot');
+    await mkdir(boot, { recursive: true });
+    const kernelFile = (await readdir(join(unpacked('kernel'), 'boot'))).find((name) => name.startsWith('vmlinuz'));
+    await copyFile(join(unpacked('kernel'), 'boot', kernelFile ?? 'vmlinuz'), join(boot, 'vmlinuz'));
+    const parts = { files: FILES, kernel: unpacked('kernel'), agent: unpacked('agent') };
+    await buildInitramfs(parts, join(work, 'initramfs'), join(boot, 'initrd'));
+    await copyFile(join(FILES, 'grub.cfg'), join(boot, 'grub.cfg'));
+    await writeFile(join(work, 'system', 'counter'), firstCounter());
+    const built = join(work, 'image');
+    await assemble(built, join(work, 'system'), unpacked('grub'), work);
+    await rename(built, image);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return image;
+}
+
+const GRUB_PACKAGES = ['grub-common', 'grub-pc-bin', 'grub-efi-amd64-bin'];
+
+async function recipeDigest(versions: string[]): Promise<string> {
+  const digest = createHash('sha256').update(versions.join('\n'));
+  const sources = ['image.js', 'initramfs.js'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+  const files = (await readdir(FILES)).sort().map((name) => join(FILES, name));
+  for (const file of [...sources, ...files]) digest.update(`\0${file.split('/').pop()}\0`).update(await readFile(file));
+  return digest.digest('hex').slice(0, 16);
+}
+
+async function assemble(image: string, system: string, grub: string, work: string): Promise<void> {
+  const bios = join(work, 'core.img');
+  const efi = join(work, 'BOOTX64.EFI');
+  await grubImage(grub, 'i386-pc', bios, ['biosdisk']);
+  await grubImage(grub, 'x86_64-efi', efi, []);
+  await machine.run('truncate', ['-s', String(SYSTEM_START + SYSTEM_SIZE), '--', image]);
+  await writeBootSectors(image, await readFile(join(grub, 'usr/lib/grub/i386-pc/boot.img')), await readFile(bios));
+
+  const esp = `${image}@@${ESP_START}`;
+  const label = ['-v', 'VMFERRY', '-N', randomBytes(4).toString('hex')];
+  await machine.run('mformat', ['-i', esp, '-T', String(ESP_SIZE / 512), '-h', '16', '-s', '63', ...label, '::']);
+  await machine.run('mmd', ['-i', esp, '::/EFI', '::/EFI/BOOT']);
+  await machine.run('mcopy', ['-i', esp, efi, '::/EFI/BOOT/BOOTX64.EFI']);
+
+  const options = ['-q', '-t', 'ext4', '-L', 'vmferry-system', '-d', system, '-E', `offset=${SYSTEM_START}`];
+  await machine.run('mke2fs', [...options, '--', image, `${SYSTEM_SIZE / 1024}k`]);
+}
+
+async function grubImage(grub: string, format: string, output: string, modules: string[]): Promise<void> {
+  const folder = join(grub, 'usr/lib/grub', format);
+  const early = join(FILES, 'early.cfg');
+  const libraries = `LD_LIBRARY_PATH=${join(grub, 'usr/lib/x86_64-linux-gnu')}`;
+  const options = ['-O', format, '-d', folder, '-c', early, '-p', '/boot', '-o', output];
+  const program = join(grub, 'usr/bin/grub-mkimage');
+  await machine.run('env', [libraries, program, ...options, ...COMMON_MODULES, ...modules]);
+}
+
+/**
+ * GRUB's boot sector with a partition table of two, and its core image in the sectors behind. Both expect exactly this:
+ * boot.img loads the core from sector 1, and grub-mkimage lets the core's first sector load the rest from sector 2.
+ */
+async function writeBootSectors(image: string, bootSector: Buffer, core: Buffer): Promise<void> {
+  const sector = Buffer.alloc(512);
+  bootSector.copy(sector, 0, 0, 440);
+  randomBytes(4).copy(sector, 440);
+  partitionEntry(0xef, ESP_START, ESP_SIZE).copy(sector, 446);
+  partitionEntry(0x83, SYSTEM_START, SYSTEM_SIZE).copy(sector, 462);
+  sector.writeUInt16LE(0xaa55, 510);
+  const file = await open(image, 'r+');
+  try {
+    await file.write(Buffer.concat([sector, core]), 0, undefined, 0);
+  } finally {
+    await file.close();
+  }
+}
+
+/** One entry of an MBR; places beyond the reach of cylinders and heads are given as 0xfeffff. */
+function partitionEntry(type: number, startBytes: number, sizeBytes: number): Buffer {
+  const entry = Buffer.from([0, 0xfe, 0xff, 0xff, type, 0xfe, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
+  entry.writeUInt32LE(startBytes / 512, 8);
+  entry.writeUInt32LE(sizeBytes / 512, 12);
+  return entry;
+}
