@@ -1,4 +1,8 @@
+import { findTemporal as find } from '#temporal';
+
 /** The Temporal server that tests start: always one of their own. */
 export async function findTemporal(): Promise<string> {
-  return await Promise.resolve(process.env['TEMPORAL_CLI_PATH'] ?? 'temporal');
+  const path = await find();
+  if (path === null) throw new Error('the Temporal server is not installed: node scripts/setup.mjs --own-server');
+  return path;
 }

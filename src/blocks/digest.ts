@@ -8,7 +8,7 @@ export const DIGEST_BYTES = 32;
 const ZEROES = Buffer.alloc(LEAF_BYTES);
 
 /** The digest of one leaf, at its true length. */
-export function leafDigest(leaf: Uint8Array): Buffer {
+export function leafDigest(leaf: Buffer): Buffer {
   return blake3(leaf);
 }
 
