@@ -5,12 +5,12 @@ import type { VmDescription } from '../src/model/vm.js';
 import type { TargetFacts } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import { parseSizeBytes } from '../src/request/units.js';
-import { beating, ownerOf, signalOf } from './context.js';
+import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps } from './deps.js';
 import type { Assessment, MigrationActivities, PlannedDisk, Ref } from './io.js';
 
 export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess'> {
-  return { assess: ({ ref, request }) => beating(() => assess(deps, ref, request)) };
+  return { assess: ({ ref, request }) => assess(deps, ref, request) };
 }
 
 async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): Promise<Assessment> {

@@ -1,5 +1,5 @@
 import { VmferryError } from '../src/errors.js';
-import { beating, ownerOf, signalOf } from './context.js';
+import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps } from './deps.js';
 import type { MigrationActivities } from './io.js';
 
@@ -18,40 +18,36 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
         .site(input.target)
         .createReplica({ owner: ownerOf(deps, input), targetName: input.targetName, disks: input.disks }, signalOf());
     },
-    removeTarget: (ref) =>
-      beating(async () => {
-        const target = deps.site(ref.target);
-        await target.undefine(ref.targetName, ref.migrationId, signalOf());
-      }),
-    restoreSource: (input) =>
-      beating(async () => {
-        const source = deps.site(input.source);
-        if (!input.targetConfirmedDown) await assertTargetGone(deps, input);
-        await source.endPoints(input.vm, input.migrationId, signalOf());
-        await source.setAutostart(input.vm, input.autostart, signalOf());
-        const run = await source.runState(input.vm, signalOf());
-        if (input.start && run?.state !== 'running') await source.start(input.vm, signalOf());
-      }),
-    cleanSource: (ref) =>
-      beating(async () => {
-        const source = deps.site(ref.source);
-        await source.endPoints(ref.vm, ref.migrationId, signalOf());
-        await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
-        await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
-      }),
-    cleanTarget: (input) =>
-      beating(async () => {
-        const target = deps.site(input.target);
-        const state = await target.readReplica(input.migrationId, signalOf());
-        if (state === null) return { kept: false };
-        if (state.whole && input.keepWhole) {
-          await target.discardTorn(input.migrationId, signalOf());
-          await target.mergeLayers(input.migrationId, signalOf());
-          return { kept: true };
-        }
-        await target.removeReplica(input.migrationId, signalOf());
-        return { kept: false };
-      }),
+    async removeTarget(ref) {
+      const target = deps.site(ref.target);
+      await target.undefine(ref.targetName, ref.migrationId, signalOf());
+    },
+    async restoreSource(input) {
+      const source = deps.site(input.source);
+      if (!input.targetConfirmedDown) await assertTargetGone(deps, input);
+      await source.endPoints(input.vm, input.migrationId, signalOf());
+      await source.setAutostart(input.vm, input.autostart, signalOf());
+      const run = await source.runState(input.vm, signalOf());
+      if (input.start && run?.state !== 'running') await source.start(input.vm, signalOf());
+    },
+    async cleanSource(ref) {
+      const source = deps.site(ref.source);
+      await source.endPoints(ref.vm, ref.migrationId, signalOf());
+      await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
+      await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
+    },
+    async cleanTarget(input) {
+      const target = deps.site(input.target);
+      const state = await target.readReplica(input.migrationId, signalOf());
+      if (state === null) return { kept: false };
+      if (state.whole && input.keepWhole) {
+        await target.discardTorn(input.migrationId, signalOf());
+        await target.mergeLayers(input.migrationId, signalOf());
+        return { kept: true };
+      }
+      await target.removeReplica(input.migrationId, signalOf());
+      return { kept: false };
+    },
   };
 }
 

@@ -27,10 +27,16 @@ export function attemptOf(): number {
   return Context.current().info.attempt;
 }
 
-/** Heartbeats every second while `work` runs, with what `details` gives. Always ends, whatever `work` does. */
-export async function beating<T>(work: () => Promise<T>, details: () => DiskProgress[] = () => []): Promise<T> {
-  const context = Context.current();
-  const beat = () => context.heartbeat({ disks: details() });
+const shown = new WeakMap<Context, () => DiskProgress[]>();
+
+/** From now on the heartbeats of this activity carry what `progress` gives. */
+export function showProgress(progress: () => DiskProgress[]): void {
+  shown.set(Context.current(), progress);
+}
+
+/** Heartbeats every second while `work` runs, whatever it does; called for every activity by the interceptor. */
+export async function beating<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  const beat = () => context.heartbeat({ disks: shown.get(context)?.() ?? [] });
   beat();
   const timer = setInterval(beat, HEARTBEAT_MS);
   try {

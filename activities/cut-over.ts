@@ -1,7 +1,7 @@
 import { VmferryError } from '../src/errors.js';
 import type { VmDescription } from '../src/model/vm.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
-import { beating, ownerOf, pause, signalOf } from './context.js';
+import { ownerOf, pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { saveEvidence } from './evidence-files.js';
 import type { MigrationActivities, ProbeInput, ProbeOutcome, Ref, StopResult } from './io.js';
@@ -34,7 +34,7 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
       return { facts, running: run?.state === 'running' || run?.state === 'paused', instance: run?.instance ?? null };
     },
     holdSource: (ref) => deps.site(ref.source).setAutostart(ref.vm, false, signalOf()),
-    stopSource: (input) => beating(() => stopSource(deps.site(input.source), input.vm, input.timeoutMs)),
+    stopSource: (input) => stopSource(deps.site(input.source), input.vm, input.timeoutMs),
     async forceStopSource(ref) {
       const began = performance.now();
       await deps.site(ref.source).forceOff(ref.vm, signalOf());
@@ -61,9 +61,9 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
       await assertSourceOff(deps, ref);
       await deps.site(ref.target).setLinks(ref.targetName, true, signalOf());
     },
-    probeTarget: (input) => beating(() => probeTarget(deps, input)),
+    probeTarget: (input) => probeTarget(deps, input),
     finalizeTarget: (input) =>
-      beating(() => deps.site(input.target).finalize(input.targetName, input.migrationId, input.autostart, signalOf())),
+      deps.site(input.target).finalize(input.targetName, input.migrationId, input.autostart, signalOf()),
     retireSource: (ref) =>
       deps
         .site(ref.source)

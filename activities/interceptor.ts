@@ -3,6 +3,7 @@ import { CompleteAsyncError } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { asVmferryError } from '../src/errors.js';
+import { beating } from './context.js';
 
 /** The one place where our errors become Temporal's: the code as type, and whether it is tried again. */
 export function toFailure(error: unknown, cancelled: boolean): unknown {
@@ -19,11 +20,12 @@ export function toFailure(error: unknown, cancelled: boolean): unknown {
   });
 }
 
-export const errorInterceptor: ActivityInterceptorsFactory = (context: Context) => ({
+/** Around every activity: heartbeats, so that a dead worker is noticed and a cancellation arrives, and errors as Temporal wants them. */
+export const activityInterceptor: ActivityInterceptorsFactory = (context: Context) => ({
   inbound: {
     async execute(input, next) {
       try {
-        return await next(input);
+        return await beating(context, () => next(input));
       } catch (error) {
         throw toFailure(error, context.cancellationSignal.aborted);
       }

@@ -3,7 +3,7 @@ import type { RateLimiter } from '../src/blocks/index.js';
 import type { PassRecord } from '../src/model/status.js';
 import type { OpenPoint, OpenReplica, ReplicaState } from '../src/platforms/platform.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
-import { attemptOf, beating, ownerOf, signalOf } from './context.js';
+import { attemptOf, ownerOf, showProgress, signalOf } from './context.js';
 import { copyDisks, limiterOf, type CopiedDisks } from './copy-disks.js';
 import { driftOfDisks } from './cut-over.js';
 import type { ActivityDeps, Site } from './deps.js';
@@ -20,22 +20,16 @@ export function passActivities(deps: ActivityDeps): Pick<MigrationActivities, 'r
   return {
     runPass(input) {
       const progress = new Progress();
-      return beating(
-        () => runPass(deps, input, progress),
-        () => progress.list(),
-      );
+      showProgress(() => progress.list());
+      return runPass(deps, input, progress);
     },
-    verifyPass(input) {
+    async verifyPass(input) {
       const progress = new Progress();
-      return beating(
-        async () => {
-          const plan = { limiter: limiterOf(input.bandwidth), progress, signal: signalOf(), ranges: null, roots: true };
-          const { disks, failure } = await verifyDisks(deps.site(input.target), input.migrationId, plan);
-          if (failure) throw failure;
-          return disks;
-        },
-        () => progress.list(),
-      );
+      showProgress(() => progress.list());
+      const plan = { limiter: limiterOf(input.bandwidth), progress, signal: signalOf(), ranges: null, roots: true };
+      const { disks, failure } = await verifyDisks(deps.site(input.target), input.migrationId, plan);
+      if (failure) throw failure;
+      return disks;
     },
   };
 }

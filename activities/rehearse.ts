@@ -1,4 +1,4 @@
-import { beating, ownerOf, pause, signalOf } from './context.js';
+import { ownerOf, pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { saveEvidence } from './evidence-files.js';
 import type { MigrationActivities, RehearsalInput, RehearsalResult } from './io.js';
@@ -9,8 +9,8 @@ const STOP_MS = 120_000;
 
 export function rehearseActivities(deps: ActivityDeps): Pick<MigrationActivities, 'rehearse' | 'endRehearsal'> {
   return {
-    rehearse: (input) => beating(() => rehearse(deps, input)),
-    endRehearsal: (ref) => beating(() => deps.site(ref.target).endRehearsal(ref.migrationId, signalOf())),
+    rehearse: (input) => rehearse(deps, input),
+    endRehearsal: (ref) => deps.site(ref.target).endRehearsal(ref.migrationId, signalOf()),
   };
 }
 

@@ -18,8 +18,9 @@ const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
 function optionsFor(name: keyof MigrationActivities, site: string, manner: Manner): ActivityOptions {
   return {
     taskQueue: `vmferry.site.${site}`,
-    // Long ones are bounded by their heartbeat: a dead worker is noticed, a copy may take days.
-    ...(LONG.has(name) ? { startToCloseTimeout: '60d', heartbeatTimeout: '15s' } : { startToCloseTimeout: '5m' }),
+    // A dead worker is noticed by its missing heartbeat; a copy may take days.
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: LONG.has(name) ? '60d' : '5m',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: TRIES[manner] },
   };
 }

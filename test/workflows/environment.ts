@@ -8,6 +8,7 @@ import type { MigrationStatus } from '../../src/model/status.js';
 import type { DecisionName } from '../../src/request/decisions.js';
 import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
 import { findTemporal } from '../temporal.js';
+import { activityInterceptor } from '../../activities/interceptor.js';
 import type { FakeWorld } from './fake-world.js';
 
 Runtime.install({
@@ -54,8 +55,20 @@ export class Environment {
     const short = { shutdownGraceTime: '2s', maxHeartbeatThrottleInterval: '200ms' } as const;
     const workers = await Promise.all([
       Worker.create({ connection, taskQueue: queue, workflowBundle: bundle }),
-      Worker.create({ connection, taskQueue: `vmferry.site.${source}`, activities, ...short }),
-      Worker.create({ connection, taskQueue: `vmferry.site.${target}`, activities, ...short }),
+      Worker.create({
+        connection,
+        taskQueue: `vmferry.site.${source}`,
+        activities,
+        interceptors: { activity: [activityInterceptor] },
+        ...short,
+      }),
+      Worker.create({
+        connection,
+        taskQueue: `vmferry.site.${target}`,
+        activities,
+        interceptors: { activity: [activityInterceptor] },
+        ...short,
+      }),
     ]);
     const runs = workers.map((worker) => worker.run());
     try {

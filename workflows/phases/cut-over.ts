@@ -21,6 +21,7 @@ export async function stopSource(line: Line): Promise<boolean> {
     hardwarePrint: assessment.hardwarePrint,
     diskPrint: assessment.diskPrint,
   }));
+  assessment.running = look.running;
   if (look.facts) assessment.facts = merged(assessment.facts, look.facts);
   marks.autostartHeld = true;
   await line.step('holdSource', ref.source, 'hold autostart off', () => ref);
