@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import type { MigrationStatus } from '../../src/model/status.js';
-import type { DecisionName } from '../../src/request/decisions.js';
 import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
+import { Run } from '../run.js';
 import { findTemporal } from '../temporal.js';
 import { activityInterceptor } from '../../activities/interceptor.js';
 import type { FakeWorld } from './fake-world.js';
@@ -78,54 +76,11 @@ export class Environment {
         args: [{ vm: name, source, target, sync: { interval: '60s', minInterval: '1s' }, ...request }],
         workflowExecutionTimeout: '5m',
       });
-      await script(new Run(handle, world));
+      await script(new Run(handle));
       await handle.terminate('the test is over').catch(() => undefined);
     } finally {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.all(runs);
     }
-  }
-}
-
-/** One migration, as its users see it. */
-export class Run {
-  constructor(
-    readonly handle: WorkflowHandle,
-    readonly world: FakeWorld,
-  ) {}
-
-  status(): Promise<MigrationStatus> {
-    return this.handle.query<MigrationStatus>('getStatus');
-  }
-
-  update(name: DecisionName, payload?: unknown): Promise<{ accepted: boolean; text: string }> {
-    return this.handle.executeUpdate(
-      name,
-      payload === undefined ? { args: [] as never } : { args: [payload] as never },
-    );
-  }
-
-  async signal(name: DecisionName, payload?: unknown): Promise<void> {
-    await this.handle.signal(name, ...((payload === undefined ? [] : [payload]) as never));
-  }
-
-  /** Waits until the status is as asked; fails after 20 s with the status that it has. */
-  async until(what: string, reached: (status: MigrationStatus) => boolean): Promise<MigrationStatus> {
-    const endsAt = Date.now() + 20_000;
-    for (;;) {
-      const status = await this.status();
-      if (reached(status)) return status;
-      if (Date.now() > endsAt)
-        throw new Error(`never ${what}: ${JSON.stringify({ ...status, ledger: undefined }, null, 1)}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  phase(phase: MigrationStatus['phase']): Promise<MigrationStatus> {
-    return this.until(`in ${phase}`, (status) => status.phase === phase);
-  }
-
-  async result(): Promise<{ outcome: string; status: MigrationStatus }> {
-    return (await this.handle.result()) as { outcome: string; status: MigrationStatus };
   }
 }

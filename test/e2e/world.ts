@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { startTemporal, type EmbeddedTemporal } from '#temporal';
+import { defineGuest, startGuest, waitForGuest, type Guest, type GuestOptions } from '../../lab/guest/guest.js';
+import { startLab, type Lab } from '../../lab/lab.js';
+import { startRecorder, type Recorder } from '../../lab/recorder.js';
+import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
+import { Run } from '../run.js';
+
+const WORKER = fileURLToPath(new URL('worker-process.js', import.meta.url));
+/** Far from the usual ports, so that a running `npm start` is left alone. */
+const FIRST_PORT = 17_233;
+
+/** Two real hosts, a real guest that counts, a real Temporal server, and workers as processes that can be killed. */
+export class World {
+  readonly workers: ChildProcess[] = [];
+  private connection: Connection | undefined;
+
+  private constructor(
+    readonly lab: Lab,
+    public temporal: EmbeddedTemporal,
+    readonly recorder: Recorder,
+  ) {}
+
+  static async start(): Promise<World> {
+    const lab = await startLab();
+    try {
+      const temporal = await startTemporal({
+        dbFile: join(lab.directory, 'temporal.db'),
+        port: FIRST_PORT,
+        uiPort: FIRST_PORT + 500,
+      });
+      try {
+        const recorder = await startRecorder(lab.old);
+        // At the target the guest finds a recorder, too: its writes go on there.
+        await startRecorder(lab.new);
+        return new World(lab, temporal, recorder);
+      } catch (error) {
+        await temporal.stop();
+        throw error;
+      }
+    } catch (error) {
+      await lab.stop();
+      throw error;
+    }
+  }
+
+  /** Ends everything; in a test that fails, too. */
+  async stop(): Promise<void> {
+    for (const worker of [...this.workers]) await this.endWorker(worker, 'SIGKILL');
+    await this.connection?.close();
+    await this.temporal.stop();
+    await this.lab.stop();
+  }
+
+  /** A guest at dc-old that runs and answers. */
+  async guest(options: GuestOptions): Promise<Guest> {
+    const guest = await defineGuest(this.lab.old, options);
+    await startGuest(this.lab.old, guest);
+    await waitForGuest(this.lab.old, guest);
+    return guest;
+  }
+
+  async startWorker(): Promise<ChildProcess> {
+    const log = join(this.lab.directory, 'worker.log');
+    const worker = spawn(
+      process.execPath,
+      ['--enable-source-maps', WORKER, this.lab.configPath, this.temporal.address],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.workers.push(worker);
+    worker.stderr.on('data', (data: Buffer) => void appendFile(log, data).catch(() => undefined));
+    const ready = once(worker.stdout, 'data').then(() => true);
+    const ended = once(worker, 'exit').then(() => false);
+    if (!(await Promise.race([ready, ended])))
+      throw new Error(`the worker ended at once: ${await readFile(log, 'utf8').catch(() => '')}`);
+    return worker;
+  }
+
+  async endWorker(worker: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    this.workers.splice(this.workers.indexOf(worker), 1);
+    if (worker.exitCode !== null || worker.signalCode !== null) return;
+    const ended = once(worker, 'exit');
+    worker.kill(signal);
+    await ended;
+  }
+
+  async client(): Promise<Client> {
+    this.connection ??= await Connection.connect({ address: this.temporal.address });
+    return new Client({ connection: this.connection });
+  }
+
+  async migrate(vm: string, request: Partial<MigrateVmInput> = {}, workflowId = `migrate-dc-old-${vm}`): Promise<Run> {
+    const client = await this.client();
+    const full = {
+      vm,
+      source: 'dc-old',
+      target: 'dc-new',
+      sync: { interval: '60s', minInterval: '1s', convergedBelow: '16MiB' },
+      ...request,
+    };
+    const handle = await client.workflow.start('migrateVm', { taskQueue: 'vmferry', workflowId, args: [full] });
+    return new Run(handle, 240_000);
+  }
+
+  /** What virsh prints at one of the hosts. */
+  async virsh(site: 'old' | 'new', ...args: string[]): Promise<string> {
+    const { stdout } = await this.lab[site].host.run('virsh', ['-q', '-c', 'qemu:///system', ...args], {
+      okExitCodes: [0, 1],
+    });
+    return stdout.trim();
+  }
+
+  /** A folder of this world's own, gone with it. */
+  async folder(name: string): Promise<string> {
+    const path = join(this.lab.directory, name);
+    await mkdir(path, { recursive: true });
+    return path;
+  }
+}

@@ -1,0 +1,47 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { MigrationStatus } from '../src/model/status.js';
+import type { DecisionName } from '../src/request/decisions.js';
+
+/** One migration, as its users see it. */
+export class Run {
+  /** @param patienceMs how long `until` waits. Default 20,000. */
+  constructor(
+    readonly handle: WorkflowHandle,
+    private readonly patienceMs = 20_000,
+  ) {}
+
+  status(): Promise<MigrationStatus> {
+    return this.handle.query<MigrationStatus>('getStatus');
+  }
+
+  update(name: DecisionName, payload?: unknown): Promise<{ accepted: boolean; text: string }> {
+    return this.handle.executeUpdate(
+      name,
+      payload === undefined ? { args: [] as never } : { args: [payload] as never },
+    );
+  }
+
+  async signal(name: DecisionName, payload?: unknown): Promise<void> {
+    await this.handle.signal(name, ...((payload === undefined ? [] : [payload]) as never));
+  }
+
+  /** Waits until the status is as asked; fails after a while with the status that it has. */
+  async until(what: string, reached: (status: MigrationStatus) => boolean): Promise<MigrationStatus> {
+    const endsAt = Date.now() + this.patienceMs;
+    for (;;) {
+      const status = await this.status();
+      if (reached(status)) return status;
+      if (Date.now() > endsAt)
+        throw new Error(`never ${what}: ${JSON.stringify({ ...status, ledger: undefined }, null, 1)}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  phase(phase: MigrationStatus['phase']): Promise<MigrationStatus> {
+    return this.until(`in ${phase}`, (status) => status.phase === phase);
+  }
+
+  async result(): Promise<{ outcome: string; status: MigrationStatus }> {
+    return (await this.handle.result()) as { outcome: string; status: MigrationStatus };
+  }
+}
