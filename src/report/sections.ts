@@ -13,6 +13,9 @@ export function section(title: string, body: Markup | null | false, none?: strin
   </section>`;
 }
 
+/** Tables of so many rows are kept on one page. */
+const SHORT = 8;
+
 interface Column<T> {
   title: string;
   cell: (row: T) => Markup | string | number | null;
@@ -23,7 +26,7 @@ interface Column<T> {
 /** A table, or null where there are no rows. */
 export function table<T>(rows: readonly T[], columns: readonly Column<T>[]): Markup | null {
   if (rows.length === 0) return null;
-  return html`<table>
+  return html`<table class="${rows.length <= SHORT && 'short'}">
     <thead>
       <tr>
         ${columns.map((column) => html`<th class="${column.as ?? ''}">${column.title}</th>`)}

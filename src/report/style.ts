@@ -55,7 +55,7 @@ th.mono { font: inherit; font-weight: 600; font-size: 11.5px; } td.mono { word-b
 .evidence { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; background: var(--faint); }
 figure.console, figure.facts, figure.probes { grid-column: 1 / -1; }
-figcaption { padding: 7px 11px; font-size: 12.5px; } figcaption .note { float: right; line-height: 1.7; }
+figcaption { padding: 7px 11px; font-size: 12.5px; } figcaption .note { display: block; }
 figure img { display: block; width: 100%; height: auto; background: #000; } figure > p { padding: 0 11px 8px; margin: 0; }
 pre { margin: 0; padding: 10px 12px; max-height: 340px; overflow: auto; white-space: pre-wrap; background: #16202a; color: #dbe4ec; line-height: 1.4; }
 footer { margin-top: 36px; padding-top: 10px; border-top: 1px solid var(--line); color: var(--soft); font-size: 11.5px; }
@@ -68,7 +68,8 @@ footer { margin-top: 36px; padding-top: 10px; border-top: 1px solid var(--line);
   body { max-width: none; padding: 0; font-size: 11.5px; } table { font-size: 10.5px; } h1 { font-size: 26px; }
   .figures { grid-template-columns: 1.25fr repeat(4, 1fr); } .figures > div { border-top: 0; border-left: 1px solid var(--line); }
   .big { font-size: 16px; } .mono, pre { font-size: 9px; } .badge.small { font-size: 9.5px; }
-  section { margin-top: 20px; } h2, h3 { break-after: avoid; } tr, figure, .chart, .figures, .error { break-inside: avoid; }
+  section { margin-top: 20px; } h2, h3 { break-after: avoid; } tr, figure, .chart, .figures, .error, table.short { break-inside: avoid; }
+  th { font-size: 10px; } .legend { font-size: 10px; gap: 12px; } .note, .none { font-size: 10px; }
   thead { display: table-header-group; } pre { max-height: none; overflow: visible; }
 }
 `;

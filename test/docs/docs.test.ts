@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { fieldTable } from '../../src/request-reference.js';
+import { publishedSchemas } from '../../src/schemas.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const STALE = 'out of date: npm run schemas';
+
+const packageJson = z.object({
+  dependencies: z.record(z.string(), z.string()),
+  devDependencies: z.record(z.string(), z.string()),
+});
+
+async function pages(): Promise<[name: string, text: string][]> {
+  const names = ['README.md', ...(await readdir(join(ROOT, 'docs'))).map((name) => `docs/${name}`)];
+  const wanted = names.filter((name) => name.endsWith('.md'));
+  return Promise.all(wanted.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')]));
+}
+
+test('the published JSON Schemas are those of the code', async () => {
+  const folder = join(ROOT, 'docs', 'schemas');
+  const schemas = publishedSchemas();
+  assert.deepEqual(
+    (await readdir(folder)).sort(),
+    Object.keys(schemas)
+      .map((name) => `${name}.json`)
+      .sort(),
+    STALE,
+  );
+  for (const [name, schema] of Object.entries(schemas)) {
+    const published = await readFile(join(folder, `${name}.json`), 'utf8');
+    assert.equal(published, `${JSON.stringify(schema, null, 2)}\n`, `${name}.json is ${STALE}`);
+  }
+});
+
+test('the tables of docs/requests.md are those of the code', async () => {
+  const text = await readFile(join(ROOT, 'docs', 'requests.md'), 'utf8');
+  const schemas = publishedSchemas();
+  const tables = [...text.matchAll(/<!-- table ([\w-]+) -->\n\n([^]*?)\n\n<!-- end -->/g)];
+  assert.deepEqual(
+    tables.map((each) => each[1]),
+    ['migrate-vm', 'vmferry'],
+  );
+  for (const [, name, table] of tables) assert.equal(table, fieldTable(schemas[name!]!), `${name} is ${STALE}`);
+});
+
+test('every dependency is listed with a reason, and nothing else is', async () => {
+  const { dependencies, devDependencies } = packageJson.parse(
+    JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')),
+  );
+  const text = await readFile(join(ROOT, 'docs', 'dependencies.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| `([^`]+)` +\| (.{10,}) \|$/gm)];
+  const names = [...Object.keys(dependencies), ...Object.keys(devDependencies)];
+  assert.deepEqual(rows.map((row) => row[1]!).sort(), names.sort());
+});
+
+test('every page that the docs link to is there, and so is every anchor', async () => {
+  const texts = await pages();
+  let links = 0;
+  for (const [page, text] of texts) {
+    for (const [, link] of text.matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)) {
+      const [path, anchor] = link!.split('#');
+      const target = path ? join(dirname(page), path) : page;
+      assert.ok(existsSync(join(ROOT, target)), `${page} links to ${link}`);
+      links += 1;
+      if (!anchor) continue;
+      const linked = texts.find(([name]) => name === target)?.[1] ?? '';
+      assert.ok(anchors(linked).includes(anchor), `${page} links to ${link}`);
+    }
+  }
+  assert.ok(links > 10);
+});
+
+/** Anchors as GitHub makes them of headings. */
+function anchors(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map((match) =>
+    match[1]!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('every verb that the docs show is one of the command line', async () => {
+  const { vmferry } = await import('../cli/capture.js');
+  const { out } = await vmferry(['--help']);
+  const known = new Set([...out.matchAll(/^ {2}([a-z-]+) /gm)].map((match) => match[1]!));
+  for (const [page, text] of await pages()) {
+    const code = [...text.matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1]!).join('\n');
+    const shown = [...code.matchAll(/(?:^|npx )vmferry ([a-z-]+)/gm), ...text.matchAll(/`vmferry ([a-z-]+)/g)];
+    for (const [, verb] of shown) assert.ok(known.has(verb!) || verb === 'help', `${page} shows vmferry ${verb}`);
+  }
+});
