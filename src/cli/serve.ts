@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startTemporal } from '#temporal';
 import { loadConfig, siteOf, stateDirectory } from '../config.js';
-import { VmferryError } from '../errors.js';
 import { registerSearchAttributes } from '../search-attributes.js';
 import { connectClient, temporalSettings, type TemporalSettings } from '../temporal.js';
 import type { Context } from './context.js';
@@ -14,14 +14,6 @@ interface WorkerOptions {
 
 interface UpOptions extends WorkerOptions {
   db?: string;
-}
-
-/** What `scripts/temporal.mjs` gives; it is plain JavaScript, so that the set-up can use it before anything is built. */
-interface EmbeddedServer {
-  address: string;
-  uiUrl: string;
-  pid: number;
-  stop(): Promise<void>;
 }
 
 interface Running {
@@ -57,7 +49,7 @@ async function up(context: Context, options: UpOptions): Promise<undefined> {
   await loadConfig(options.config);
   const dbFile = options.db ?? join(stateDirectory(), 'temporal.db');
   await mkdir(join(dbFile, '..'), { recursive: true });
-  const server = await startEmbedded(dbFile);
+  const server = await startTemporal({ dbFile });
   try {
     context.out(`Temporal at ${server.address}, its pages at ${server.uiUrl}, its database in ${dbFile}\n`);
     context.out(`Other shells: export TEMPORAL_ADDRESS=${server.address}\n`);
@@ -70,17 +62,6 @@ async function up(context: Context, options: UpOptions): Promise<undefined> {
   } finally {
     await server.stop();
   }
-}
-
-async function startEmbedded(dbFile: string): Promise<EmbeddedServer> {
-  const script = new URL('../../../scripts/temporal.mjs', import.meta.url).href;
-  const loaded: unknown = await import(script).catch((cause: unknown) => {
-    throw new VmferryError('NotSupported', 'cannot start an embedded Temporal server: its script is missing', {
-      cause,
-    });
-  });
-  const { startTemporal } = loaded as { startTemporal: (options: { dbFile: string }) => Promise<EmbeddedServer> };
-  return await startTemporal({ dbFile });
 }
 
 async function work(
