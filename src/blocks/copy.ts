@@ -28,7 +28,7 @@ export interface CopyOptions {
   limiter?: RateLimiter;
   /** Called twice a second, and at the end. */
   onProgress?: (progress: Progress) => void;
-  /** Requests of 1 MiB under way at once; each takes as much memory. Default 16. */
+  /** Requests of 1 MiB under way at once; each takes as much memory. Default 8. */
   inFlight?: number;
   /** A crash costs no more than this much copied again. Default 64 MiB; little of it means many flushes. */
   atRiskBytes?: number;
@@ -127,7 +127,7 @@ async function copyLeaves(
 ): Promise<Pick<CopyStats, 'bytesRead' | 'bytesWritten' | 'bytesZeroed' | 'leavesCopied'>> {
   const { source, replica, manifest, mode, limiter } = options;
   const { signal } = controller;
-  const inFlight = options.inFlight ?? 16;
+  const inFlight = options.inFlight ?? 8;
   const meter = new Meter(doneBytes, totalBytes, options.onProgress);
   let commitFailure: { error: unknown } | null = null;
   const committer = new Committer({
@@ -137,7 +137,8 @@ async function copyLeaves(
     everyMs: options.commitEveryMs ?? 2_000,
     signal,
     onFailure: (error) => {
-      commitFailure ??= { error };
+      // After the first failure all else is cancelled: that is no failure of its own.
+      if (!signal.aborted) commitFailure = { error };
       controller.abort();
     },
   });

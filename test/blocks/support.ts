@@ -29,14 +29,14 @@ export interface Server {
   end(signal?: NodeJS.Signals): Promise<void>;
 }
 
-let servers = 0;
+let serial = 0;
 
 async function serve(
   t: TestContext,
   dir: string,
   command: (socketPath: string, pidFile: string) => string[],
 ): Promise<Server> {
-  const base = join(dir, `s${++servers}`);
+  const base = join(dir, `s${++serial}`);
   const [socketPath, pidFile] = [`${base}.sock`, `${base}.pid`];
   const [program = '', ...args] = command(socketPath, pidFile);
   await run(program, args);
@@ -100,18 +100,35 @@ export async function createImage(
   return path;
 }
 
+export interface EmptyReplica {
+  image: string;
+  manifestFile: string;
+  replica: NbdDevice;
+  store: NbdDevice;
+  manifest: Manifest;
+  /** Ends both servers. */
+  end: () => Promise<void>;
+}
+
 /** An empty replica with its manifest, both exported by qemu-nbd as in real life. */
 export async function emptyReplica(
   t: TestContext,
   dir: string,
   sizeBytes: number,
   format: 'qcow2' | 'raw' = 'qcow2',
-): Promise<{ image: string; manifestFile: string; replica: NbdDevice; store: NbdDevice; manifest: Manifest }> {
-  const image = await createImage(dir, `replica${++servers}.${format}`, format, sizeBytes);
-  const manifestFile = await createImage(dir, `manifest${servers}`, 'raw', manifestFileBytes(sizeBytes));
-  const replica = await device(t, await qemuNbd(t, dir, image, '-f', format));
-  const store = await device(t, await qemuNbd(t, dir, manifestFile, '-f', 'raw'));
-  return { image, manifestFile, replica, store, manifest: new Manifest(store, sizeBytes) };
+): Promise<EmptyReplica> {
+  const image = await createImage(dir, `replica${++serial}.${format}`, format, sizeBytes);
+  const manifestFile = await createImage(dir, `manifest${serial}`, 'raw', manifestFileBytes(sizeBytes));
+  const servers = [
+    await qemuNbd(t, dir, image, '-f', format),
+    await qemuNbd(t, dir, manifestFile, '-f', 'raw'),
+  ] as const;
+  const [replica, store] = [await device(t, servers[0]), await device(t, servers[1])];
+  const end = async (): Promise<void> => {
+    await Promise.all([replica.close(), store.close()]);
+    await Promise.all(servers.map((server) => server.end()));
+  };
+  return { image, manifestFile, replica, store, manifest: new Manifest(store, sizeBytes), end };
 }
 
 /** A manifest in memory. */
