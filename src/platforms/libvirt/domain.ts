@@ -47,7 +47,7 @@ export async function diskFacts(
   const facts = new Map<string, DiskFacts>();
   for (const element of elements) {
     const id = diskIdOf(element);
-    const path = await pathOf(at, element, signal);
+    const path = await diskPath(at, element, signal);
     const format = element.at('driver')?.get('type') ?? 'raw';
     const readable = path !== null && path.startsWith('/') && format === 'qcow2';
     const image = readable ? await imageInfo(at.host, path, format, signal).catch(() => null) : null;
@@ -62,7 +62,7 @@ export async function diskFacts(
   return facts;
 }
 
-async function pathOf(at: LibvirtConnection, disk: XmlElement, signal?: AbortSignal): Promise<string | null> {
+export async function diskPath(at: LibvirtConnection, disk: XmlElement, signal?: AbortSignal): Promise<string | null> {
   const source = disk.at('source');
   if (!source) return null;
   if (disk.get('type') === 'volume') {

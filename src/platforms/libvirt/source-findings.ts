@@ -1,0 +1,199 @@
+import type { Finding } from '../../model/finding.js';
+import type { VmDescription } from '../../model/vm.js';
+import { parseSizeBytes } from '../../request/units.js';
+import type { LibvirtConnection } from './connect.js';
+import { agentChannel } from './describe.js';
+import { diskIdOf, hardDisks } from './describe-disks.js';
+import { diskFacts, readDomain, type DomainXml } from './domain.js';
+import { survey, type Survey } from './survey.js';
+import type { XmlElement } from './xml.js';
+
+/**
+ * What stands in the way of moving this VM, or should be known before. Only looks. Findings of the description itself
+ * (`vm.findings`) are not repeated.
+ */
+export async function sourceFindings(
+  at: LibvirtConnection,
+  vm: VmDescription,
+  disks: readonly string[],
+  signal?: AbortSignal,
+): Promise<Finding[]> {
+  const domain = await readDomain(at, vm.name, signal);
+  const missing = await missingTools(at, signal);
+  if (missing.length > 0) return [toolsFinding(at, missing)];
+  const info = await at.virsh.run(['dominfo', '--domain', domain.uuid], { signal });
+  const job = await at.virsh.runOr(/not running/i, ['domjobinfo', '--domain', domain.uuid], { signal });
+  const seen = await survey(at, vm.name, signal);
+  return [
+    ...domainFindings(domain, info, job ?? '', seen),
+    ...spaceFindings(at, seen),
+    ...(await diskFindings(at, domain, disks, signal)),
+  ];
+}
+
+const TOOLS = ['virsh', 'qemu-img', 'qemu-nbd', 'bash', 'flock', 'setsid', 'timeout'];
+
+async function missingTools(at: LibvirtConnection, signal?: AbortSignal): Promise<string[]> {
+  const script = 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done; exit 0';
+  const { stdout } = await at.host.run('sh', ['-c', script, 'sh', ...TOOLS], { signal });
+  return stdout.split('\n').filter(Boolean);
+}
+
+function toolsFinding(at: LibvirtConnection, missing: string[]): Finding {
+  return {
+    id: 'site.tools',
+    severity: 'blocking',
+    message: `${at.host.name} has no ${missing.join(', ')}.`,
+    remedy: 'Install there: libvirt-clients, qemu-utils, bash, util-linux, coreutils.',
+  };
+}
+
+function domainFindings(domain: DomainXml, info: string, job: string, seen: Survey): Finding[] {
+  const findings: Finding[] = [];
+  if (!domain.persistent) {
+    findings.push({
+      id: 'vm.transient',
+      severity: 'blocking',
+      message: 'The VM is transient: when it stops, its definition is gone and there is no way back.',
+      remedy: 'Make it persistent: `virsh dumpxml VM > vm.xml; virsh define vm.xml`.',
+    });
+  }
+  if (/^Managed save:\s+yes/m.test(info)) {
+    findings.push({
+      id: 'vm.managed-save',
+      severity: 'blocking',
+      message: "The VM's memory is saved beside its disks (managed save); a copy of the disks alone is torn.",
+      remedy: 'Start it and shut it down in order, or give the state up: `virsh managedsave-remove VM`.',
+    });
+  }
+  if (seen.paused) {
+    findings.push({
+      id: 'vm.paused',
+      severity: 'warning',
+      message: 'The VM is paused; it cannot be quiesced or shut down in order like this.',
+      remedy: 'Resume it: `virsh resume VM`.',
+    });
+  }
+  const jobType = /^Job type:\s+(.*\S)/m.exec(job)?.[1] ?? 'None';
+  if ((seen.job && !seen.job.point) || (!seen.job && jobType !== 'None')) {
+    findings.push({
+      id: 'job.foreign',
+      severity: 'blocking',
+      message: 'Another job (a backup, a migration, a dump) works on the VM.',
+      remedy: 'Wait for it: `virsh domjobinfo VM` shows it.',
+    });
+  }
+  const foreign = seen.checkpoints.filter((name) => !/^vmferry-[0-9a-f]{12}-/.test(name));
+  if (foreign.length > 0) {
+    findings.push({
+      id: 'checkpoint.foreign',
+      severity: 'warning',
+      message: `Other software tracks changes of this VM (checkpoints ${foreign.slice(0, 3).join(', ')}). They are left alone, so changes are not tracked for the migration: every pass reads the disks whole, the last one while the VM is off.`,
+      remedy: 'Remove them (`virsh checkpoint-delete`) if nobody needs them.',
+    });
+  }
+  if (domain.live) {
+    const channel = agentChannel(domain.live);
+    if (channel?.at('target')?.get('state') !== 'connected') {
+      findings.push({
+        id: 'agent.missing',
+        severity: 'info',
+        message:
+          'No guest agent answers: file systems are not frozen for a point in time, which is then as after a power cut.',
+        remedy: 'Install qemu-guest-agent in the guest and give the VM its channel.',
+      });
+    }
+  }
+  if (domain.definition.at('devices')?.all('disk').some(hasMedium)) {
+    findings.push({
+      id: 'removable.medium',
+      severity: 'info',
+      message: 'A CD or floppy is inserted; the drive is carried over, the medium is not.',
+      remedy: 'Insert it at the target by hand if the guest needs it.',
+    });
+  }
+  return findings;
+}
+
+function hasMedium(disk: XmlElement): boolean {
+  const device = disk.get('device');
+  return (device === 'cdrom' || device === 'floppy') && disk.at('source') !== null;
+}
+
+function spaceFindings(at: LibvirtConnection, seen: Survey): Finding[] {
+  const needed = 2 * (parseSizeBytes(at.config.scratchReserve) ?? 0);
+  if (seen.scratchFreeBytes >= needed) return [];
+  return [
+    {
+      id: 'scratch.space',
+      severity: 'blocking',
+      message: `${Math.round(seen.scratchFreeBytes / 2 ** 20)} MiB are free in ${at.config.scratchDir}; a backup job needs ${Math.round(needed / 2 ** 20)} MiB to begin.`,
+      remedy: 'Make room there, or set another scratchDir for this site.',
+    },
+  ];
+}
+
+async function diskFindings(
+  at: LibvirtConnection,
+  domain: DomainXml,
+  disks: readonly string[],
+  signal?: AbortSignal,
+): Promise<Finding[]> {
+  const facts = await diskFacts(at, domain, signal);
+  const findings: Finding[] = [];
+  for (const element of hardDisks(domain.live ?? domain.definition)) {
+    const id = diskIdOf(element);
+    if (!disks.includes(id)) continue;
+    const add = (name: string, severity: Finding['severity'], message: string, remedy: string) =>
+      findings.push({ id: `disk.${name}`, severity, message: `Disk ${id}: ${message}`, remedy });
+    const leave = 'Or leave it behind with excludeDisks.';
+    const image = facts.get(id)?.image;
+    if (element.at('shareable')) {
+      add(
+        'shareable',
+        'blocking',
+        'other VMs may write to it at the same time.',
+        `Move them together by hand. ${leave}`,
+      );
+    }
+    if (element.at('transient')) add('transient', 'blocking', 'what the guest writes is thrown away.', leave);
+    if (element.at('readonly')) {
+      add('readonly', 'warning', 'it is read-only here; at the target it can be written.', 'Protect it in the guest.');
+    }
+    if (element.get('device') === 'lun') {
+      add('lun-passthrough', 'blocking', 'SCSI commands go straight to a device of the host.', leave);
+    }
+    const type = element.get('type') ?? 'file';
+    if (!['file', 'block', 'volume'].includes(type)) {
+      add('network', 'blocking', `it lies on "${type}" storage, which cannot be read here.`, leave);
+    }
+    const format = element.at('driver')?.get('type') ?? 'raw';
+    if (format !== 'qcow2' && format !== 'raw') {
+      add('format', 'blocking', `its format "${format}" cannot be read here.`, `Convert it to qcow2. ${leave}`);
+    } else if (!image?.tracksChanges) {
+      const why = format === 'raw' ? 'raw images' : 'images of this kind (qcow2 version 2, or data outside)';
+      const remedy = format === 'raw' ? 'Convert it to qcow2.' : '`qemu-img amend -o compat=1.1` while the VM is off.';
+      add(
+        'no-tracking',
+        'warning',
+        `${why} do not record what changes: every pass reads it whole, the last one while the VM is off.`,
+        `${remedy} Or accept the downtime.`,
+      );
+    }
+    if (image?.encrypted || element.at('encryption') || element.at('source/encryption')) {
+      add('encrypted', 'blocking', 'it is encrypted with a secret of the host.', `Decrypt it. ${leave}`);
+    }
+    if (image?.backingFile) {
+      add('backing-chain', 'info', `it stands on ${image.backingFile}; at the target it is one image.`, 'Nothing.');
+    }
+    if (image && image.snapshots.length > 0) {
+      add(
+        'internal-snapshots',
+        'warning',
+        `its ${image.snapshots.length} internal snapshot(s) stay behind, untouched.`,
+        'Delete them, or keep the source for as long as they matter.',
+      );
+    }
+  }
+  return findings;
+}

@@ -1,0 +1,25 @@
+import { claim, readClaim, releaseClaim } from './claim.js';
+import { deleteCheckpoints } from './checkpoints.js';
+import type { LibvirtConnection } from './connect.js';
+import { endPoints } from './end-points.js';
+import { currentPoint, openPoint } from './open-point.js';
+import { retire } from './retire.js';
+import { readSideState } from './side-state.js';
+import { sourceFindings } from './source-findings.js';
+import type { SourcePart } from './vm-site.js';
+
+/** A libvirt site as the source of a migration. */
+export function createLibvirtSource(at: LibvirtConnection): SourcePart {
+  return {
+    sourceFindings: (vm, disks, signal) => sourceFindings(at, vm, disks, signal),
+    claim: (vm, wanted, signal) => claim(at, vm, wanted, signal),
+    readClaim: (vm, signal) => readClaim(at, vm, signal),
+    releaseClaim: (vm, migrationId, signal) => releaseClaim(at, vm, migrationId, signal),
+    openPoint: (request, signal) => openPoint(at, request, signal),
+    currentPoint: (vm, migrationId, signal) => currentPoint(at, vm, migrationId, signal),
+    endPoints: (vm, migrationId, signal) => endPoints(at, vm, migrationId, signal),
+    deleteCheckpoints: (vm, migrationId, keep, signal) => deleteCheckpoints(at, vm, migrationId, keep, signal),
+    readSideState: (vm, signal) => readSideState(at, vm, signal),
+    retire: (vm, note, signal) => retire(at, vm, note, signal),
+  };
+}
