@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import proto from '@temporalio/proto';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -77,10 +80,45 @@ export class Environment {
         workflowExecutionTimeout: '5m',
       });
       await script(new Run(handle));
+      await record(this.test, name, handle.firstExecutionRunId, world.recordAs);
       await handle.terminate('the test is over').catch(() => undefined);
     } finally {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.all(runs);
     }
   }
+}
+
+/** With VMFERRY_RECORD=1, keeps the history of a run for replay.test.ts: see test/histories/README.md. */
+async function record(
+  test: TestWorkflowEnvironment,
+  workflowId: string,
+  firstRunId: string,
+  name: string | null,
+): Promise<void> {
+  if (!process.env['VMFERRY_RECORD'] || name === null) return;
+  const { client } = test;
+  const { runId } = await client.workflow.getHandle(workflowId).describe();
+  for (const [id, file] of [[firstRunId, name], ...(runId === firstRunId ? [] : [[runId, `${name}-last`]])] as [
+    string,
+    string,
+  ][]) {
+    const history = await client.workflow.getHandle(workflowId, id).fetchHistory();
+    // Of no use in a replay, and of the machine that recorded.
+    const bytes = proto.temporal.api.history.v1.History.encode(without(history, ['stackTrace', 'identity'])).finish();
+    await writeFile(
+      fileURLToPath(new URL(`../../../test/histories/${file}.history.gz`, import.meta.url)),
+      gzipSync(bytes, { level: 9 }),
+    );
+  }
+}
+
+/** `value` with every text of those names emptied, wherever it stands. */
+function without<T>(value: T, names: readonly string[]): T {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  for (const [key, inner] of Object.entries(value)) {
+    if (names.includes(key) && typeof inner === 'string') Object.assign(value, { [key]: '' });
+    else without(inner, names);
+  }
+  return value;
 }

@@ -21,6 +21,8 @@ export class FakeWorld {
   readonly calls: string[] = [];
   readonly passInputs: PassInput[] = [];
   readonly notices: string[] = [];
+  /** Name under which the history is recorded, where that is asked for. */
+  recordAs: string | null = null;
   /** Thrown by the activity of that name, the oldest first. */
   readonly failures: Partial<Record<keyof MigrationActivities, Error[]>> = {};
   /** Bytes that each delta changes. */

@@ -17,6 +17,7 @@ function assertSafe(world: FakeWorld): void {
 
 test('a migration approved by a signal and accepted by an update completes, with the source kept stopped', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'completed';
   await environment.migrate(world, {}, async (run) => {
     const waiting = await run.phase('awaiting-approval');
     assert.equal(waiting.waitingFor, 'approveCutover');
@@ -95,6 +96,7 @@ test('a request with three wrong fields fails at once and names all three', asyn
 
 test('a failed probe brings the source back by itself', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'rolled-back';
   world.probesPass = false;
   await environment.migrate(world, { cutover: { approval: 'automatic' } }, async (run) => {
     const { outcome, status } = await run.result();
@@ -129,6 +131,7 @@ test('an undo after passed probes needs discardTargetWrites, and then the source
 
 test('decisions that do not fit, or are of the wrong type, change nothing and are kept with the reason', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'wrong-decisions';
   await environment.migrate(world, {}, async (run) => {
     await run.phase('awaiting-approval');
     for (const payload of [42, 'yes', [], { by: 7 }, { unknown: true }, { at: 'tomorrow' }])
@@ -198,6 +201,7 @@ test('a cutover predicted above maxDowntime is refused with the figures', async 
 
 test('a pause interrupts a running pass, a resume goes on, and a new bandwidth restarts it with the limit', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'paused';
   world.passMs = 60_000;
   await environment.migrate(world, {}, async (run) => {
     await run.until('a pass runs', (status) => status.work === 'pass' && world.passInputs.length === 1);
@@ -260,6 +264,7 @@ test('a guest that ignores shutdown is switched off only when a human says so', 
 
 test('with a graceful policy a guest that ignores shutdown calls the cutover off, and the migration goes on syncing', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'called-off';
   world.guestStops = false;
   await environment.migrate(
     world,
@@ -293,6 +298,7 @@ test('a rejection while the guest refuses to stop calls the cutover off', async 
 
 test('a target that is unreachable at rollback keeps the source down until a human declares it down', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'unreachable-target';
   world.probesPass = false;
   world.fail('removeTarget', 'Denied');
   world.fail('removeTarget', 'Denied');
@@ -366,6 +372,7 @@ test('a dry run assesses and reports, and touches nothing', async () => {
 
 test('hardware that changes takes the approval back and is assessed and rehearsed again', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'hardware-changed';
   const later = new Date(Date.now() + 3_600_000).toISOString();
   await environment.migrate(world, {}, async (run) => {
     await run.phase('awaiting-approval');
@@ -384,6 +391,7 @@ test('hardware that changes takes the approval back and is assessed and rehearse
 
 test('a run that grows long continues as new with nothing lost', async () => {
   const world = new FakeWorld();
+  world.recordAs = 'continued-as-new';
   await environment.migrate(world, {}, async (run) => {
     await run.phase('awaiting-approval');
     const first = (await run.handle.describe()).runId;
