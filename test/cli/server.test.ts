@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Context as ActivityContext } from '@temporalio/activity';
+import { Worker } from '@temporalio/worker';
+import { z } from 'zod';
+import { finding } from '../../src/model/finding.js';
+import { migrationReport } from '../../src/model/report.js';
+import { migrationStatus } from '../../src/model/status.js';
+import { connectClient } from '../../src/temporal.js';
+import { waysTo } from '../../src/cli/ways.js';
+import { findTemporal } from '../temporal.js';
+import { Environment } from '../workflows/environment.js';
+import { FakeWorld } from '../workflows/fake-world.js';
+import { vmferry as run, type Ran } from './capture.js';
+
+/**
+ * The command line against a real Temporal server and the real workflow; sites are a FakeWorld. One queue of
+ * orchestration and two sites serve all tests, a VM of its own each.
+ */
+let environment: Environment;
+let world: FakeWorld;
+let stopWorkers: () => Promise<void>;
+
+const bundle = { code: await readFile(new URL('../../workflow-bundle.js', import.meta.url), 'utf8') };
+const MIB = 2 ** 20;
+const WAIT_MS = 40_000;
+
+before(async () => {
+  environment = await Environment.start();
+  world = new FakeWorld();
+  const connection = environment.test.nativeConnection;
+  const plain = world.activities();
+  const activities = {
+    ...plain,
+    runPass: async (input: Parameters<typeof plain.runPass>[0]) => {
+      const disk = { name: 'vda', doneBytes: 256 * MIB, totalBytes: 1024 * MIB, rateBytesPerSecond: 64 * MIB };
+      ActivityContext.current().heartbeat({ disks: [disk] });
+      // Until it is cancelled by the abort.
+      if (input.vm === 'slow01') await ActivityContext.current().sleep(WAIT_MS);
+      return await plain.runPass(input);
+    },
+  };
+  const short = { shutdownGraceTime: '1s', maxHeartbeatThrottleInterval: '100ms' } as const;
+  const workers = await Promise.all([
+    Worker.create({ connection, taskQueue: 'vmferry', workflowBundle: bundle }),
+    Worker.create({ connection, taskQueue: 'vmferry.site.dc-old', activities, ...short }),
+    Worker.create({ connection, taskQueue: 'vmferry.site.dc-new', activities, ...short }),
+  ]);
+  const runs = workers.map((worker) => worker.run());
+  stopWorkers = async () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    await Promise.all(runs);
+  };
+});
+after(async () => {
+  await stopWorkers();
+  await environment.stop();
+});
+
+const connect = () => {
+  const { address } = environment.test;
+  return connectClient({ address, namespace: 'default', connection: { address } });
+};
+
+function vmferry(...argv: string[]): Promise<Ran> {
+  return run(argv, { connect });
+}
+
+/** A command that goes on, and what it has printed so far. */
+function started(...argv: string[]): { ended: Promise<Ran>; printed: (wanted: RegExp) => Promise<void> } {
+  let out = '';
+  const ended = run(argv, { connect, out: (text) => void (out += text) });
+  const printed = async (wanted: RegExp) => {
+    const endsAt = Date.now() + WAIT_MS;
+    while (!wanted.test(out)) {
+      assert.ok(Date.now() < endsAt, `never printed ${String(wanted)}, but ${out}`);
+      await sleep(50);
+    }
+  };
+  return { ended, printed };
+}
+
+const MIGRATE = ['--from', 'dc-old', '--to', 'dc-new', '--set', 'sync.minInterval=1s'];
+
+async function statusOf(name: string) {
+  const { exit, out, err } = await vmferry('status', name, '--json');
+  assert.equal(exit, 0, err);
+  return migrationStatus.parse(JSON.parse(out));
+}
+
+async function until(name: string, phase: string) {
+  const endsAt = Date.now() + WAIT_MS;
+  for (;;) {
+    const status = await statusOf(name);
+    if (status.phase === phase) return status;
+    assert.ok(Date.now() < endsAt, `never ${phase}, but ${status.phase}`);
+    await sleep(100);
+  }
+}
+
+/** Sees the VM in Temporal's lists, which are a moment late. */
+async function listed(vm: string): Promise<void> {
+  const endsAt = Date.now() + WAIT_MS;
+  while (!(await vmferry('list', '--all')).out.includes(vm)) {
+    assert.ok(Date.now() < endsAt, `${vm} is never listed`);
+    await sleep(100);
+  }
+}
+
+test('a migration is started, shown, refused a wrong decision, approved, accepted and reported from the command line', async (context) => {
+  world.sourceRuns = true;
+  const begun = await vmferry('migrate', 'web01', ...MIGRATE);
+  assert.equal(begun.exit, 0, begun.err);
+  assert.match(begun.out, /^Started migrate-dc-old-web01 \(migration [0-9a-f]{12}\)\./);
+  assert.match(begun.out, /vmferry approve migrate-dc-old-web01/);
+  assert.match(
+    begun.out,
+    /temporal workflow update execute --address \S+ --namespace default --workflow-id migrate-dc-old-web01/,
+  );
+
+  const again = await vmferry('migrate', 'web01', ...MIGRATE);
+  assert.equal(again.exit, 1);
+  const id = /migration ([0-9a-f]{12})/.exec(begun.out)![1]!;
+  assert.match(again.err, new RegExp(`the migration ${id} of it runs already \\(workflow migrate-dc-old-web01\\)`));
+
+  await until('migrate-dc-old-web01', 'awaiting-approval');
+  await listed('web01');
+  const byName = await statusOf('web01');
+  assert.equal(byName.migrationId, id);
+  assert.deepEqual(await statusOf(id), await statusOf('migrate-dc-old-web01'));
+  const page = await vmferry('status', 'web01');
+  assert.match(page.out, /you can {4}.*approve/);
+  assert.match((await vmferry('list')).out, /^web01 +dc-old +dc-new +awaiting-approval .* migrate-dc-old-web01$/m);
+
+  const refused = await vmferry('accept', 'web01', '--by', 'ann');
+  assert.equal(refused.exit, 1);
+  assert.match(refused.err, /accept is refused: .*awaiting-approval/);
+  const limited = await vmferry('limit', 'web01', '100MiB/s', '--json');
+  assert.equal(limited.exit, 0, limited.err);
+  assert.deepEqual(Object.keys(JSON.parse(limited.out) as object), ['workflowId', 'decision', 'accepted', 'text']);
+  assert.equal((await statusOf('web01')).bandwidth, '100MiB/s');
+
+  const approved = await vmferry('approve', 'web01', '--by', 'ann', '--comment', 'go');
+  assert.equal(approved.exit, 0, approved.err);
+  await until('web01', 'awaiting-acceptance');
+  assert.equal((await vmferry('accept', 'web01')).exit, 0);
+  const watched = await vmferry('watch', 'web01');
+  assert.equal(watched.exit, 0, watched.err);
+  assert.match(watched.out, /phase completed/);
+
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  assert.equal((await vmferry('report', 'web01', '--out', folder)).exit, 0);
+  const report = migrationReport.parse(JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')));
+  assert.equal(report.outcome, 'completed');
+  assert.deepEqual(
+    report.decisions.map(({ name, by, comment }) => [name, by, comment]).filter(([name]) => name === 'approveCutover'),
+    [['approveCutover', 'ann', 'go']],
+  );
+  const late = await vmferry('pause', 'web01');
+  assert.equal(late.exit, 1);
+  assert.match(late.err, /the migration has ended/);
+});
+
+test('an aborted migration ends the waiting command with status 1', async () => {
+  world.sourceRuns = true;
+  const { ended, printed } = started('migrate', 'db01', ...MIGRATE, '--wait');
+  await printed(/waits for .*approve/);
+  assert.equal((await vmferry('abort', 'migrate-dc-old-db01')).exit, 0);
+  await printed(/Ended as aborted\.\n$/);
+  assert.equal((await ended).exit, 1);
+});
+
+test('bytes, rate and ETA of a running copy are in status and watch', async () => {
+  world.sourceRuns = true;
+  const { ended, printed } = started('migrate', 'slow01', ...MIGRATE, '--watch');
+  await printed(/vda \[#{6}\.{18}\] {3}25 %/);
+  const page = await vmferry('status', 'migrate-dc-old-slow01');
+  assert.match(page.out, /vda {8}\[######\.{18}\] {3}25 % {2}256 MiB of 1 GiB {2}64 MiB\/s {2}12 s left/);
+  assert.equal((await vmferry('abort', 'migrate-dc-old-slow01')).exit, 0);
+  assert.equal((await ended).exit, 1);
+});
+
+test('the printed lines of the temporal CLI approve by an update and accept by a signal', async () => {
+  world.sourceRuns = true;
+  const id = 'migrate-dc-old-shop01';
+  const begun = await vmferry('migrate', 'shop01', ...MIGRATE);
+  await until(id, 'awaiting-approval');
+  const approve = /^ {2}temporal +(temporal .*)$/m.exec(begun.out)![1]!;
+  const { address } = environment.test;
+  const accept = waysTo('acceptTarget', id, { address, namespace: 'default', by: "o'neil" }).temporalSignal;
+  const PATH = `${dirname(await findTemporal())}:${process.env['PATH']}`;
+  // Not synchronously: the workers run in this process.
+  const shell = (line: string) => promisify(execFile)('sh', ['-c', line], { env: { ...process.env, PATH } });
+  await shell(approve);
+  await until(id, 'awaiting-acceptance');
+  await shell(accept);
+  const { trail } = await until(id, 'completed');
+  assert.deepEqual(
+    trail.map(({ name, by, accepted }) => [name, by, accepted]),
+    [
+      ['approveCutover', 'you', true],
+      ['acceptTarget', "o'neil", true],
+    ],
+  );
+});
+
+test('a blocking finding is status 3, in words and as JSON, and nothing was claimed', async () => {
+  world.sourceRuns = true;
+  world.findings = [
+    { id: 'disk.shared', severity: 'blocking', message: 'Disk vdb is shared.', remedy: 'Leave it out.' },
+  ];
+  try {
+    const assess = (...more: string[]) => vmferry('assess', 'mail01', '--from', 'dc-old', '--to', 'dc-new', ...more);
+    const words = await assess();
+    assert.equal(words.exit, 3, words.err);
+    assert.match(words.out, /blocking +disk\.shared +Disk vdb is shared\. +Leave it out\./);
+    const json = await assess('--json');
+    assert.equal(json.exit, 3);
+    assert.deepEqual(z.array(finding).parse(JSON.parse(json.out)), world.findings);
+    assert.equal((await vmferry('migrate', 'mail01', ...MIGRATE, '--wait')).exit, 3);
+  } finally {
+    world.findings = [];
+  }
+});
+
+test('a migration that is not there is status 1, with the way to find out', async () => {
+  for (const name of ['nobody', "o'brien \\", '0123456789ab']) {
+    const { exit, err } = await vmferry('status', name);
+    assert.equal(exit, 1);
+    assert.match(err, /^there is no migration .* in namespace default\n {2}`vmferry list --all`/);
+  }
+});
