@@ -59,6 +59,11 @@ test('every dependency is listed with a reason, and nothing else is', async () =
   assert.deepEqual(rows.map((row) => row[1]!).sort(), names.sort());
 });
 
+test('every page of the docs is linked from the README', async () => {
+  const [[, readme], ...others] = (await pages()) as [[string, string], ...[string, string][]];
+  for (const [name] of others) assert.ok(readme.includes(`(${name})`), name);
+});
+
 test('every page that the docs link to is there, and so is every anchor', async () => {
   const texts = await pages();
   let links = 0;
@@ -92,7 +97,10 @@ test('every verb that the docs show is one of the command line', async () => {
   const known = new Set([...out.matchAll(/^ {2}([a-z-]+) /gm)].map((match) => match[1]!));
   for (const [page, text] of await pages()) {
     const code = [...text.matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1]!).join('\n');
-    const shown = [...code.matchAll(/(?:^|npx )vmferry ([a-z-]+)/gm), ...text.matchAll(/`vmferry ([a-z-]+)/g)];
+    const shown = [
+      ...code.matchAll(/(?:^|npx )vmferry ([a-z-]+)/gm),
+      ...text.matchAll(/`vmferry (?!root v1)([a-z-]+)/g),
+    ];
     for (const [, verb] of shown) assert.ok(known.has(verb!) || verb === 'help', `${page} shows vmferry ${verb}`);
   }
 });
