@@ -1,7 +1,7 @@
 import type { BlockReader, BlockStore } from './block-device.js';
 import { LEAF_BYTES } from './digest.js';
 import type { LeafRange, Manifest } from './manifest.js';
-import { leafRuns, ZeroCursor } from './plan.js';
+import { ExtentCursor, leafRuns } from './plan.js';
 
 /** Neighbouring leaves to be copied at once. */
 export interface CopyTask extends LeafRange {
@@ -27,23 +27,25 @@ export interface CopyTasksParts {
 /** What is to be copied, in ascending order. */
 export class CopyTasks {
   readonly #parts: CopyTasksParts;
-  readonly #replicaZeroes: ZeroCursor;
+  readonly #sourceExtents: ExtentCursor;
+  readonly #replicaExtents: ExtentCursor;
 
   constructor(parts: CopyTasksParts) {
     this.#parts = parts;
-    this.#replicaZeroes = new ZeroCursor(parts.replica, parts.signal);
+    this.#sourceExtents = new ExtentCursor(parts.source, parts.signal);
+    this.#replicaExtents = new ExtentCursor(parts.replica, parts.signal);
   }
 
   async *all(): AsyncGenerator<CopyTask> {
-    const { source, manifest, compare, signal } = this.#parts;
+    const { manifest, compare, signal } = this.#parts;
     const ranges = compare ? [{ first: 0, count: manifest.leafCount }] : manifest.unknown(0, signal);
     for await (const range of ranges) {
-      const extents = source.extents(range.first * LEAF_BYTES, manifest.bytesOf(range), signal);
+      const extents = this.#sourceExtents.within(range.first * LEAF_BYTES, manifest.bytesOf(range));
       for await (const run of leafRuns(extents)) {
         const most = run.kind === 'data' ? DATA_LEAVES : ZERO_LEAVES;
         for (let done = 0; done < run.count; done += most) {
           const piece = { first: run.first + done, count: Math.min(most, run.count - done) };
-          const replicaZero = await this.#replicaZeroes.isZero(piece.first * LEAF_BYTES, manifest.bytesOf(piece));
+          const replicaZero = await this.#replicaExtents.isZero(piece.first * LEAF_BYTES, manifest.bytesOf(piece));
           yield { ...piece, kind: run.kind, replicaZero };
         }
       }

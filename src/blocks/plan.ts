@@ -1,3 +1,4 @@
+import { VmferryError } from '../errors.js';
 import type { BlockReader, Extent } from './block-device.js';
 import { LEAF_BYTES } from './digest.js';
 import type { LeafRange } from './manifest.js';
@@ -58,27 +59,55 @@ export async function* changedLeaves(reader: BlockReader, signal?: AbortSignal):
   }
 }
 
-/** Asks, in ascending order of offsets, whether ranges of a disk are known to read as zeroes already. */
-export class ZeroCursor {
-  readonly #extents: AsyncIterator<Extent>;
-  #current: Extent | null = null;
+/** Nearer ranges are reached by going on, farther ones by asking anew. */
+const JUMP_BYTES = 2 ** 30;
+
+/** The extents of many ranges of a disk, asked for in ascending order: neighbours cost one question, not one each. */
+export class ExtentCursor {
+  readonly #reader: BlockReader;
+  readonly #signal: AbortSignal | undefined;
+  #rest: AsyncIterator<Extent> | null = null;
+  #current: Extent = { offsetBytes: 0, lengthBytes: 0, kind: 'data' };
 
   constructor(reader: BlockReader, signal?: AbortSignal) {
-    this.#extents = reader.extents(0, reader.sizeBytes, signal)[Symbol.asyncIterator]();
+    this.#reader = reader;
+    this.#signal = signal;
   }
 
-  async isZero(offsetBytes: number, lengthBytes: number): Promise<boolean> {
+  /** The extents of a range that begins no earlier than the last one did. */
+  async *within(offsetBytes: number, lengthBytes: number): AsyncGenerator<Extent> {
     const end = offsetBytes + lengthBytes;
-    let zero = true;
-    for (;;) {
-      const extent = this.#current;
-      if (extent && extent.offsetBytes + extent.lengthBytes > offsetBytes) {
-        if (extent.offsetBytes < end && extent.kind !== 'zero') zero = false;
-        if (extent.offsetBytes + extent.lengthBytes >= end) return zero;
-      }
-      const next = await this.#extents.next();
-      if (next.done) return zero;
-      this.#current = next.value;
+    for (let at = offsetBytes; at < end;) {
+      const extent = await this.#holding(at);
+      const next = Math.min(end, endOf(extent));
+      yield { ...extent, offsetBytes: at, lengthBytes: next - at };
+      at = next;
     }
   }
+
+  /** Whether the range is known to read as zeroes. */
+  async isZero(offsetBytes: number, lengthBytes: number): Promise<boolean> {
+    for await (const { kind } of this.within(offsetBytes, lengthBytes)) if (kind !== 'zero') return false;
+    return true;
+  }
+
+  async #holding(offsetBytes: number): Promise<Extent> {
+    const { sizeBytes } = this.#reader;
+    if (!this.#rest || offsetBytes - endOf(this.#current) > JUMP_BYTES) {
+      const extents = this.#reader.extents(offsetBytes, sizeBytes - offsetBytes, this.#signal);
+      this.#rest = extents[Symbol.asyncIterator]();
+      this.#current = { offsetBytes, lengthBytes: 0, kind: 'data' };
+    }
+    while (endOf(this.#current) <= offsetBytes) {
+      const next = await this.#rest.next();
+      if (next.done)
+        throw new VmferryError('Internal', `cannot get the extents at ${offsetBytes} of ${sizeBytes} bytes`);
+      this.#current = next.value;
+    }
+    return this.#current;
+  }
+}
+
+function endOf({ offsetBytes, lengthBytes }: Extent): number {
+  return offsetBytes + lengthBytes;
 }

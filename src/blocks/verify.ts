@@ -6,7 +6,7 @@ import { DIGEST_BYTES, LEAF_BYTES, leafDigest, leafLength, ZERO_LEAF_DIGEST } fr
 import type { RateLimiter } from './limiter.js';
 import type { LeafRange, Manifest } from './manifest.js';
 import { runPipeline } from './pipeline.js';
-import { leafRuns } from './plan.js';
+import { ExtentCursor, leafRuns } from './plan.js';
 import { Meter, type Progress } from './progress.js';
 
 export interface VerifyOptions {
@@ -15,12 +15,14 @@ export interface VerifyOptions {
   manifest: Manifest;
   /** Only these leaves, in ascending order: what a pass wrote is `changedLeaves` of its layer. Default: all. */
   only?: AsyncIterable<LeafRange> | Iterable<LeafRange>;
+  /** For progress: how much `only` covers. Default: the disk's size. */
+  totalBytes?: number;
   /** Mark leaves that do not match as unknown, durably, so that the next pass copies them again. Default false. */
   markMismatches?: boolean;
   limiter?: RateLimiter;
   /** Called twice a second, and at the end. */
   onProgress?: (progress: Progress) => void;
-  /** Requests of 1 MiB under way at once. Default 16. */
+  /** Requests of 1 MiB under way at once. Default 8. */
   inFlight?: number;
   signal?: AbortSignal;
 }
@@ -56,11 +58,11 @@ export async function verifyReplica(options: VerifyOptions): Promise<VerifyResul
   const { manifest } = options;
   const startedMs = performance.now();
   const { controller, release } = tiedController(options.signal);
-  const meter = new Meter(0, manifest.diskSizeBytes, options.onProgress);
+  const meter = new Meter(0, options.totalBytes ?? manifest.diskSizeBytes, options.onProgress);
   const checker = new Checker(options, meter, controller.signal);
   try {
     const work = (task: Task): Promise<void> => checker.check(task);
-    await runPipeline(tasks(options, controller.signal), options.inFlight ?? 16, work, () => controller.abort());
+    await runPipeline(tasks(options, controller.signal), options.inFlight ?? 8, work, () => controller.abort());
     if (options.markMismatches && checker.result.mismatches > 0) await manifest.flush(controller.signal);
   } catch (error) {
     if (!options.signal?.aborted) throw error;
@@ -76,8 +78,9 @@ export async function verifyReplica(options: VerifyOptions): Promise<VerifyResul
 }
 
 async function* tasks({ replica, manifest, only }: VerifyOptions, signal: AbortSignal): AsyncGenerator<Task> {
+  const cursor = new ExtentCursor(replica, signal);
   for await (const range of only ?? [{ first: 0, count: manifest.leafCount }]) {
-    const extents = replica.extents(range.first * LEAF_BYTES, manifest.bytesOf(range), signal);
+    const extents = cursor.within(range.first * LEAF_BYTES, manifest.bytesOf(range));
     for await (const { first, count, kind } of leafRuns(extents)) {
       const most = kind === 'data' ? DATA_LEAVES : ZERO_LEAVES;
       for (let done = 0; done < count; done += most) {

@@ -7,6 +7,7 @@ import {
   copyDisk,
   faulty,
   FileStore,
+  interceptReader,
   interceptStore,
   Manifest,
   verifyReplica,
@@ -222,4 +223,34 @@ test('a pass in a layer, verified by what the layer holds, then merged, gives th
   assert.equal(await new Manifest(base, SIZE).rootDigest(), await full.rootDigest());
   const merged = await device(t, await qemuNbd(t, dir, image, '-f', 'qcow2', '-r'));
   assert.equal((await verifyReplica({ replica: merged, manifest: new Manifest(base, SIZE) })).passed, true);
+});
+
+test('scattered ranges of a disk cost few questions about extents', async () => {
+  const bytes = noise(8 * MIB, 19);
+  bytes.fill(0, 2 * MIB, 3 * MIB);
+  const memory = new MemoryDisk(bytes);
+  let questions = 0;
+  const asked = Object.assign(
+    interceptReader(memory, (_, read) => read()),
+    {
+      extents: (at: number, length: number) => {
+        questions += 1;
+        return memory.extents(at, length);
+      },
+    },
+  );
+  const [replica, manifest] = [new MemoryDisk(bytes.length), memoryManifest(bytes.length)];
+  await copyDisk({ source: memory, replica, manifest, mode: 'unknown' });
+  for (let first = 0; first < 128; first += 3) await manifest.markUnknown({ first, count: 1 });
+  replica.bytes.fill(1);
+  const stats = await copyDisk({ source: asked, replica, manifest, mode: 'unknown' });
+  assert.equal(stats.leavesCopied, 43);
+  assert.equal(questions, 1);
+  for (let first = 0; first < 128; first += 3) {
+    assert.ok(
+      replica.bytes
+        .subarray(first * LEAF, first * LEAF + LEAF)
+        .equals(bytes.subarray(first * LEAF, first * LEAF + LEAF)),
+    );
+  }
 });

@@ -26,7 +26,6 @@ export const ExportFlag = {
   SEND_FLUSH: 1 << 2,
   SEND_TRIM: 1 << 5,
   SEND_WRITE_ZEROES: 1 << 6,
-  SEND_DF: 1 << 7,
   CAN_MULTI_CONN: 1 << 8,
 } as const;
 
@@ -39,8 +38,6 @@ export const Command = {
   WRITE_ZEROES: 6,
   BLOCK_STATUS: 7,
 } as const;
-export const CommandFlag = { DF: 1 << 2 } as const;
-
 export const Chunk = {
   NONE: 0,
   OFFSET_DATA: 1,

@@ -13,7 +13,6 @@ const NAMES: Record<number, string> = {
 /** One request on the wire. */
 export interface RequestParts {
   command: number;
-  flags?: number;
   offsetBytes: number;
   lengthBytes: number;
   /** What to write. */
@@ -86,10 +85,10 @@ export function describeRequest(peer: string, { command, offsetBytes, lengthByte
 }
 
 /** The header of a request (specification, "Request message"). */
-export function encodeRequest({ command, flags = 0, offsetBytes, lengthBytes }: RequestParts, cookie: number): Buffer {
+export function encodeRequest({ command, offsetBytes, lengthBytes }: RequestParts, cookie: number): Buffer {
   const header = Buffer.allocUnsafe(28);
   header.writeUInt32BE(REQUEST_MAGIC, 0);
-  header.writeUInt16BE(flags, 4);
+  header.writeUInt16BE(0, 4);
   header.writeUInt16BE(command, 6);
   header.writeBigUInt64BE(BigInt(cookie), 8);
   header.writeBigUInt64BE(BigInt(offsetBytes), 16);
