@@ -22,11 +22,8 @@ interface Row extends OwnedResource {
 /** What every site holds of vmferry's, told apart by the verb: all, only replicas, or what a lost workflow left. */
 export function addOwned(verbs: Verbs): void {
   const options = { context: verbs.context };
-  verb(
-    'replicas',
-    'List the replicas kept at the sites',
-    'vmferry replicas --site dc-new',
-    (row) => row.kind === 'replica',
+  verb('replicas', 'List the replicas kept at the sites', 'vmferry replicas --site dc-new', (row) =>
+    row.kind.endsWith('replica'),
   );
   verb('recover', 'Show what a lost workflow left: claims, replicas, domains', 'vmferry recover --json', () => true);
   verb('sweep', 'List everything that vmferry left at the sites; removes nothing', 'vmferry sweep', () => true).option(
