@@ -55,7 +55,7 @@ async function fresh(
 async function ours({ source, target, manifest, sizeBytes }: Ends): Promise<number> {
   return seconds(async () => {
     const [reader, replica, store] = await Promise.all(
-      [source, target, manifest].map(({ socketPath }) => openNbd({ socketPath, connections: 4 })),
+      [source, target, manifest].map(({ socketPath }) => openNbd({ socketPath })),
     );
     if (!reader || !replica || !store) throw new Error('no connection');
     await copyDisk({ source: reader, replica, manifest: new Manifest(store, sizeBytes), mode: 'unknown' });
