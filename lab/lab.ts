@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import { VmferryError } from '../src/errors.js';
 import { LocalHost } from '../src/exec/local.js';
 import { hostFolders } from './host/directory.js';
+import { removeInterface } from './host/link.js';
 import { killHost, startLabHost, type LabHost } from './host/lab-host.js';
 
 /** Two hosts, as `npm start`, tests and benches use them: sites `dc-old` and `dc-new`. */
@@ -27,8 +28,8 @@ export interface LabOptions {
 }
 
 /** Not /tmp, which is memory on many machines. */
-const PARENT = '/var/tmp';
-const PREFIX = 'vmferry-lab-';
+export const LAB_PARENT = '/var/tmp';
+export const LAB_PREFIX = 'vmferry-lab-';
 const NAMES = ['dc-old', 'dc-new'] as const;
 
 /** Starts both hosts. Root only. @throws VmferryError `Denied` for others, `ToolFailed` when a host does not come up. */
@@ -39,7 +40,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     });
   }
   await removeStaleLabs();
-  const directory = options.directory ?? (await mkdtemp(join(PARENT, PREFIX)));
+  const directory = options.directory ?? (await mkdtemp(join(LAB_PARENT, LAB_PREFIX)));
   // mkdtemp makes it for us alone, and QEMU runs as a user of its own.
   await mkdir(directory, { recursive: true });
   await new LocalHost().run('chmod', ['755', '--', directory]);
@@ -76,16 +77,18 @@ export async function stopLab(directory: string): Promise<void> {
     const pid = Number(await readFile(pidFile, 'utf8').catch(() => '0'));
     // The process id may be another's by now; a host's first process has its own folder in its arguments.
     const command = pid > 0 ? await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '') : '';
-    if (command.split('\0').includes(home)) await killHost(pid);
+    if (!command.split('\0').includes(home)) continue;
+    await killHost(pid);
+    await removeInterface((await readFile(join(home, 'interface'), 'utf8')).trim());
   }
   await rm(directory, { recursive: true, force: true });
 }
 
 /** Removes folders of labs whose process was killed; the kernel has ended all else of them. */
 async function removeStaleLabs(): Promise<void> {
-  for (const name of await readdir(PARENT)) {
-    if (!name.startsWith(PREFIX)) continue;
-    const directory = join(PARENT, name);
+  for (const name of await readdir(LAB_PARENT)) {
+    if (!name.startsWith(LAB_PREFIX)) continue;
+    const directory = join(LAB_PARENT, name);
     const owner = await readFile(join(directory, 'owner'), 'utf8').catch(() => '');
     const [pid, started] = owner.trim().split(' ');
     if (!pid || (await startTime(Number(pid))) === started || (await isAlive(directory))) continue;

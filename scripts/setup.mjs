@@ -23,12 +23,8 @@ const PACKAGES = {
   'libnbd-bin': 'nbdcopy, the peer of the benchmarks',
   iproute2: 'the network of the two demo hosts',
   e2fsprogs: 'file systems of the demo guest',
-  mtools: 'the EFI partition of the demo guest',
-  dosfstools: 'the EFI partition of the demo guest',
-  fdisk: 'the partitions of the demo guest',
-  cpio: 'the initramfs of the demo guest',
-  zstd: 'kernel modules of the demo guest',
-  'xz-utils': 'kernel modules of the demo guest',
+  mtools: 'the boot partition of the demo guest',
+  'busybox-static': 'the programs inside the demo guest',
 };
 
 const nodeOnly = process.argv.includes('--node-only');

@@ -120,10 +120,16 @@ export interface GuestSigns {
  * Waits until the guest's service answers and, where it has one, its agent.
  * @throws VmferryError `Timeout` with the end of its console.
  */
-export async function waitForGuest(host: LabHost, guest: Guest, timeoutMs = 120_000): Promise<GuestSigns> {
+export async function waitForGuest(
+  host: LabHost,
+  guest: Guest,
+  timeoutMs = 120_000,
+  signal?: AbortSignal,
+): Promise<GuestSigns> {
   const deadline = Date.now() + timeoutMs;
   let why: unknown;
   while (Date.now() < deadline) {
+    signal?.throwIfAborted();
     try {
       const signs = await askGuest(host, guest);
       if (guest.agent) await pingAgent(host, guest);

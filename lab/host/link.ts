@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { VmferryError } from '../../src/errors.js';
 import { LocalHost } from '../../src/exec/local.js';
 
@@ -86,15 +87,18 @@ export async function makeLink(pid: number, addresses: LinkAddresses): Promise<L
     heal: async () => {
       await ip('link', 'set', near, 'up');
     },
-    remove: async () => {
-      // It goes by itself with its namespace; this only makes it sooner.
-      await ip('link', 'del', near).catch(() => undefined);
-      for (let tries = 0; tries < 50; tries++) {
-        const { exitCode } = await machine.run('ip', ['link', 'show', near], { okExitCodes: [0, 1] });
-        if (exitCode !== 0) return;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      throw new VmferryError('ToolFailed', `cannot remove the network interface ${near}: it is still there`);
-    },
+    remove: () => removeInterface(near),
   };
+}
+
+/** Removes our end of a link, and with it the other; it would go by itself, but only some time after the host. */
+export async function removeInterface(name: string): Promise<void> {
+  const machine = new LocalHost();
+  await machine.run('ip', ['link', 'del', name], { okExitCodes: [0, 1] });
+  for (let tries = 0; tries < 50; tries++) {
+    const { exitCode } = await machine.run('ip', ['link', 'show', name], { okExitCodes: [0, 1] });
+    if (exitCode !== 0) return;
+    await sleep(20);
+  }
+  throw new VmferryError('ToolFailed', `cannot remove the network interface ${name}: it is still there`);
 }

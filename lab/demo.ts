@@ -1,0 +1,100 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startTemporal } from '#temporal';
+import { temporalSettings } from '../src/temporal.js';
+import type { CleanUp } from './clean-up.js';
+import { exists } from './debian.js';
+import { defineGuest, startGuest, waitForGuest, type Guest } from './guest/guest.js';
+import { guestImage } from './guest/image.js';
+import { startLab, stopLab, type Lab } from './lab.js';
+import { startRecorder, type Recorder } from './recorder.js';
+
+/** Everything that the demo migrates with: a Temporal server, two hosts, and a guest that counts on the first. */
+export interface Demo {
+  /** Holds hosts, disks and Temporal's database; removed at the end. */
+  readonly directory: string;
+  readonly temporal: DemoTemporal;
+  readonly lab: Lab;
+  readonly guest: Guest;
+  /** What the guest said was on its disks, at either host. */
+  readonly recorded: { old: Recorder; new: Recorder };
+  /** When the guest was up the first time, from its start. */
+  readonly bootMs: number;
+}
+
+export interface DemoTemporal {
+  readonly address: string;
+  readonly namespace: string;
+  /** Null for a server that is not ours: its UI may be anywhere. */
+  readonly uiUrl: string | null;
+  /** Null for a server that is not ours. */
+  readonly pid: number | null;
+}
+
+export interface DemoOptions {
+  /** All of it outlives this process; ended with `stopDemo(directory)`. */
+  keep: boolean;
+  /** Limit of the links of both hosts, as tc(8) writes it; null for none. */
+  rate: string | null;
+  say: (line: string) => void;
+  /** Aborted when the user wants no more. */
+  signal: AbortSignal;
+}
+
+/** Starts all of it, and registers its end in `cleanUp` as it goes. */
+export async function startDemo(options: DemoOptions, cleanUp: CleanUp): Promise<Demo> {
+  const { keep, rate, say, signal } = options;
+  say('Building the guest (once, some ten seconds), unless it is in the cache …');
+  await guestImage();
+  signal.throwIfAborted();
+  say('Starting two libvirt hosts …');
+  const lab = await startLab({ keep, ...(rate ? { rate } : {}) });
+  cleanUp.add('the hosts', () => lab.stop());
+  for (const host of [lab.old, lab.new]) say(`  ${host.name}: ${host.config.uri}`);
+  signal.throwIfAborted();
+  const temporal = await startServer(lab.directory, options, cleanUp);
+  signal.throwIfAborted();
+
+  const recorded = { old: await startRecorder(lab.old), new: await startRecorder(lab.new) };
+  const guest = await defineGuest(lab.old);
+  say(`Booting the guest ${guest.name} on ${lab.old.name} …`);
+  const startedAt = Date.now();
+  await startGuest(lab.old, guest);
+  const { answer } = await waitForGuest(lab.old, guest, 120_000, signal);
+  const bootMs = Date.now() - startedAt;
+  say(`  up after ${(bootMs / 1000).toFixed(1)} s: http://${guest.address}/ says "${answer}", its agent answers`);
+  while ((await recorded.old.last()) === 0) {
+    signal.throwIfAborted();
+    await sleep(100);
+  }
+  say(`  it counts on its disk; the recorder has ${await recorded.old.last()} by now`);
+  return { directory: lab.directory, temporal, lab, guest, recorded, bootMs };
+}
+
+async function startServer(directory: string, options: DemoOptions, cleanUp: CleanUp): Promise<DemoTemporal> {
+  const { keep, say } = options;
+  if (process.env['TEMPORAL_ADDRESS']) {
+    const { address, namespace } = temporalSettings();
+    say(`Using the Temporal server at ${address}, namespace ${namespace} (TEMPORAL_ADDRESS is set)`);
+    return { address, namespace, uiUrl: null, pid: null };
+  }
+  say('Starting the Temporal server …');
+  const server = await startTemporal({ dbFile: join(directory, 'temporal.db'), keep });
+  cleanUp.add('the Temporal server', () => server.stop());
+  say(`  ${server.address}, its pages at ${server.uiUrl}`);
+  return { address: server.address, namespace: 'default', uiUrl: server.uiUrl, pid: server.pid };
+}
+
+/** Ends a demo that was kept, and removes its folder. */
+export async function stopDemo(directory: string): Promise<void> {
+  // The server is known by its database: a process id that was written down may be another's by now.
+  const database = join(directory, 'temporal.db');
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)) {
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (!words.includes('start-dev') || !words.includes(database)) continue;
+    process.kill(pid, 'SIGTERM');
+    while (await exists(`/proc/${pid}`)) await sleep(50);
+  }
+  await stopLab(directory);
+}

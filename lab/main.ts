@@ -1,0 +1,99 @@
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { explain } from '../src/errors.js';
+import { CleanUp } from './clean-up.js';
+import { startDemo, stopDemo, type Demo } from './demo.js';
+import { migrateGuest } from './migrate-guest.js';
+
+/** `npm start`: moves a running guest between two hosts on this machine, with a human's approval. */
+
+interface Options {
+  yes?: boolean;
+  wait?: boolean;
+  failProbe?: boolean;
+  keep?: boolean;
+  report: string;
+  rate?: string;
+  stop?: string;
+}
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const program = new Command('npm start --')
+  .description('Moves a running guest between two libvirt hosts on this machine, with approval, and shows how it went.')
+  .addOption(new Option('--yes', 'approve without being asked').conflicts('wait'))
+  .option('--wait', 'wait for the approval to come from elsewhere, on a terminal too')
+  .option('--fail-probe', 'ask for a service that is not there: the source is back by itself (exit status 1)')
+  .option('--keep', 'leave everything running at the end, and say how to end it')
+  .option('--report <dir>', 'where report.json and report.html go', 'report')
+  .option('--rate <rate>', 'limit of the links between the hosts, such as 1gbit')
+  .option('--stop <dir>', 'end what --keep left, by its folder')
+  .addHelpText('after', '\nExample:\n  npm start -- --yes --report /tmp/report')
+  .parse();
+const options = program.opts<Options>();
+
+const cleanUp = new CleanUp();
+const interrupted = new AbortController();
+let signals = 0;
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    // The second time in a hurry: the kernel ends what is left with this process.
+    if (++signals > 1) process.exit(130);
+    say('\nStopping …');
+    interrupted.abort(new Error('interrupted'));
+  });
+}
+
+process.exitCode = await (options.stop ? end(resolve(options.stop)) : run());
+
+async function run(): Promise<number> {
+  const { signal } = interrupted;
+  const keep = options.keep ?? false;
+  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  let demo: Demo | undefined;
+  let status = 1;
+  try {
+    demo = await startDemo({ keep, rate: options.rate ?? null, say, signal }, cleanUp);
+    status = await migrateGuest(demo, {
+      approval: options.wait ? 'wait' : options.yes || !terminal ? 'yes' : 'ask',
+      failProbe: options.failProbe ?? false,
+      reportDirectory: resolve(options.report),
+      say,
+      signal,
+    });
+    if (terminal && !keep && !options.yes && demo.temporal.uiUrl) await untilInterrupted(demo.temporal.uiUrl);
+  } catch (error) {
+    if (!signal.aborted) process.stderr.write(`${explain(error)}\n`);
+  }
+  if (keep && demo && !signal.aborted) {
+    say(`Kept: ${demo.lab.configPath}`);
+    say(`End it with: npm start -- --stop ${demo.directory}`);
+    // What was started to go on must not hold this process.
+    process.exit(status);
+  }
+  await cleanUp.run(say);
+  return signal.aborted && status !== 0 ? 130 : status;
+}
+
+async function untilInterrupted(uiUrl: string): Promise<void> {
+  say(`The pages of Temporal stay at ${uiUrl}. Ctrl-C ends everything.`);
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => undefined, 60_000);
+    interrupted.signal.addEventListener('abort', () => {
+      clearInterval(timer);
+      resolve();
+    });
+  });
+}
+
+async function end(directory: string): Promise<number> {
+  try {
+    await stopDemo(directory);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    return 1;
+  }
+}
