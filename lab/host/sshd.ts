@@ -17,7 +17,8 @@ export interface SshServer {
 export async function findSshServer(installed = '/usr/sbin/sshd'): Promise<SshServer> {
   if (await exists(installed)) return { program: installed, libraries: '', settings: [] };
   const [version = ''] = await candidateVersions(['openssh-server']);
-  const root = join(cacheDirectory(), 'openssh', version);
+  // A colon would part the path of libraries in two.
+  const root = join(cacheDirectory(), 'openssh', version.replaceAll(':', '_'));
   await unpackPackages(['openssh-server'], root);
   const settings: string[] = [];
   // OpenSSH 9.8 and later split the server; the parts are looked for where the package would have installed them.
