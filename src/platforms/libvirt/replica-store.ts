@@ -4,6 +4,7 @@ import { VmferryError } from '../../errors.js';
 import { readText } from '../../exec/files.js';
 import type { Host } from '../../exec/host.js';
 import type { OpenReplica, ReplicaSpec, ReplicaState } from '../platform.js';
+import { sameReplica, writePlan } from './replica-create.js';
 import { openExports, type OpenStore } from './replica-open.js';
 import {
   digestOf,
@@ -48,7 +49,7 @@ export class ReplicaStore {
     const there = await this.read(migrationId, signal);
     if (there) return sameReplica(there, planned);
     const folder = await this.folder(migrationId, signal);
-    await this.plan(folder, planned, signal);
+    await writePlan(this.options.host, folder, planned, signal);
     const result = await this.transact(migrationId, folder, {
       seen: null,
       steps: [
@@ -198,6 +199,16 @@ export class ReplicaStore {
     throw contended(migrationId);
   }
 
+  /** Merges the cutover overlay of one disk of a stopped guest, and the layers below it, into its file. Both stay. */
+  async commitOverlay(migrationId: string, diskId: string, signal?: AbortSignal): Promise<void> {
+    const { state, digest, folder } = await this.mustSee(migrationId, signal);
+    const disk = state.disks.find((each) => each.id === diskId);
+    if (!disk) throw new VmferryError('NotFound', `the replica of ${migrationId} has no disk ${diskId}`);
+    const steps: Step[] = [['end-exports'], ['commit', overlayFile(disk, 'cutover'), disk.path], ['sync', disk.path]];
+    const options = { seen: digest, steps, signal, timeoutMs: MERGE_TIMEOUT_MS };
+    if ((await this.transact(migrationId, folder, options)).exitCode !== 0) throw contended(migrationId);
+  }
+
   async removeOverlays(migrationId: string, role: OverlayRole, signal?: AbortSignal): Promise<void> {
     const seen = await this.see(migrationId, signal);
     if (!seen) return;
@@ -230,29 +241,6 @@ export class ReplicaStore {
   /** The migration's working folder in the site's default storage: state file, lock, evidence. */
   async folder(migrationId: string, signal?: AbortSignal): Promise<string> {
     return workFolder(await this.options.storageDir(null, signal), migrationId);
-  }
-
-  /** Writes down what is about to be created, so that `remove` and `sweep` know of it. @throws `Conflict`. */
-  private async plan(folder: string, planned: ReplicaState, signal?: AbortSignal): Promise<void> {
-    const text = stateText(planned);
-    const script = `set -eu; umask 077; dir=$1 sha=$2; shift 2; ours() { [ "$(sha256sum < "$1" | cut -c1-64)" = "$sha" ]; }
-if [ -e "$dir/plan.json" ]; then ours "$dir/plan.json" || { echo "$dir"; exit 44; }; exit 0; fi
-for f in "$@"; do [ ! -e "$f" ] || { echo "$f"; exit 44; }; done
-mkdir -p -- "$dir"; chmod 711 -- "$dir"; t="$dir/plan.json.$$"; cat > "$t"; sync -- "$t"; ours "$t" || exit 1
-mv -f -- "$t" "$dir/plan.json"; sync -- "$dir" "$(dirname -- "$dir")"`;
-    const paths = planned.disks.map((disk) => disk.path);
-    const args = ['-c', script, 'vmferry', folder, digestOf(text), ...paths];
-    const { stdout, exitCode } = await this.options.host.run('sh', args, {
-      input: text,
-      signal,
-      okExitCodes: [0, 44],
-    });
-    if (exitCode === 44 && (await this.read(planned.owner.migrationId, signal)) === null) {
-      throw new VmferryError('Conflict', `cannot create ${stdout.trim()}: a file of that name is there already`, {
-        platform: 'libvirt',
-        remedy: 'Move it away if nothing needs it.',
-      });
-    }
   }
 
   private async see(migrationId: string, signal?: AbortSignal): Promise<Seen | null> {
@@ -310,15 +298,6 @@ mv -f -- "$t" "$dir/plan.json"; sync -- "$dir" "$(dirname -- "$dir")"`;
   private runtimeDir(migrationId: string): string {
     return join(this.options.runtimeDir, `nbd-${migrationId}`);
   }
-}
-
-function sameReplica(there: ReplicaState, planned: ReplicaState): ReplicaState {
-  const shape = ({ owner, targetName, disks }: ReplicaState) => JSON.stringify([owner.migrationId, targetName, disks]);
-  if (shape(there) === shape(planned)) return there;
-  throw new VmferryError('Conflict', `cannot create the replica of ${planned.owner.migrationId}: it has other disks`, {
-    platform: 'libvirt',
-    remedy: 'Remove the old replica, or ask for the same disks, names, formats and storage as before.',
-  });
 }
 
 function superseded(migrationId: string, why: string): VmferryError {

@@ -1,0 +1,93 @@
+import { freeBytes } from '../../exec/files.js';
+import type { TargetFacts } from '../platform.js';
+import type { LibvirtConnection } from './connect.js';
+import { firmwares } from './firmware.js';
+import { filePools, storageDirectory } from './storage.js';
+import { parseXml } from './xml.js';
+
+/** What a libvirt site can give to VMs that come here. Nothing is changed by asking. */
+
+/** Lets a guest's firmware run for a moment: a KVM device may be there and still not work. */
+const TRY_KVM = `[ -e /dev/kvm ] || exit 0
+q=$(command -v qemu-system-x86_64 || command -v kvm) || exit 0
+{ sleep 1; echo 'info status'; sleep 0.2; echo quit; } | timeout 15 "$q" -accel kvm -cpu host -m 32 \\
+  -nodefaults -no-user-config -display none -monitor stdio 2>/dev/null || :`;
+
+export async function accelerator(at: LibvirtConnection, signal?: AbortSignal): Promise<'kvm' | 'tcg'> {
+  const { stdout } = await at.host.run('sh', ['-c', TRY_KVM], { signal, timeoutMs: 30_000 });
+  return /VM status: running/.test(stdout) ? 'kvm' : 'tcg';
+}
+
+export async function networks(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts['networks']> {
+  const names = (await at.virsh.run(['net-list', '--all', '--name'], { signal }))
+    .split('\n')
+    .map((each) => each.trim());
+  const found: TargetFacts['networks'] = [];
+  const own = new Set<string>();
+  for (const name of names.filter(Boolean)) {
+    const network = parseXml(
+      await at.virsh.run(['net-dumpxml', `--network=${name}`], { signal }),
+      `the network ${name}`,
+    );
+    const isolated = network.at('forward') === null;
+    own.add(network.at('bridge')?.get('name') ?? '');
+    found.push({ name, isolated, kind: 'network' });
+  }
+  const script = 'for d in /sys/class/net/*/bridge; do [ ! -d "$d" ] || basename "${d%/bridge}"; done';
+  const bridges = (await at.host.run('sh', ['-c', script], { signal })).stdout.split('\n').filter(Boolean);
+  return [
+    ...found,
+    ...bridges.filter((name) => !own.has(name)).map((name) => ({ name, isolated: false, kind: 'bridge' as const })),
+  ];
+}
+
+export async function targetFacts(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts> {
+  const [node, memory, tpm, firmware] = [
+    await at.virsh.run(['nodeinfo'], { signal }),
+    await at.host.run('cat', ['/proc/meminfo'], { signal }),
+    await at.host.run('sh', ['-c', 'command -v swtpm && command -v swtpm_setup'], { signal, okExitCodes: [0, 1, 127] }),
+    await firmwares(at.host, signal),
+  ];
+  const kib = (text: string, name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) ki?B`, 'im').exec(text)?.[1] ?? 0);
+  return {
+    networks: await networks(at, signal),
+    storages: await storages(at, signal),
+    vms: await vms(at, signal),
+    cpus: Number(/^CPU\(s\):\s+(\d+)/m.exec(node)?.[1] ?? 1),
+    memoryBytes: kib(node, 'Memory size') * 1024,
+    freeMemoryBytes: kib(memory.stdout, 'MemAvailable') * 1024,
+    firmware: {
+      bios: true,
+      uefi: firmware.some((each) => !each.secureBoot),
+      secureBoot: firmware.some((each) => each.secureBoot),
+    },
+    tpm: tpm.exitCode === 0,
+    accelerator: await accelerator(at, signal),
+  };
+}
+
+async function storages(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts['storages']> {
+  const pools = await filePools(at, signal);
+  const own = at.config.storage;
+  if (own.startsWith('/')) pools.unshift({ name: own, path: await storageDirectory(at, null, signal) });
+  const found: TargetFacts['storages'] = [];
+  for (const { name, path } of pools) {
+    const free = await freeBytes(at.host, path, { signal }).catch(() => null);
+    if (free !== null) found.push({ name, path, freeBytes: free });
+  }
+  return found;
+}
+
+async function vms(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts['vms']> {
+  const found: TargetFacts['vms'] = [];
+  for (const [name, uuid] of await at.virsh.names(signal)) {
+    const text = await at.virsh.runOr(/failed to get domain|domain not found/i, ['dumpxml', '--domain', uuid], {
+      signal,
+    });
+    if (text === null) continue;
+    const nics = parseXml(text, `the definition of ${name}`).at('devices')?.all('interface') ?? [];
+    const macs = nics.flatMap((nic) => nic.at('mac')?.get('address')?.toLowerCase() ?? []);
+    found.push({ name, uuid, macs });
+  }
+  return found;
+}

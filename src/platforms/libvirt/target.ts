@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { openNbd } from '../../blocks/index.js';
+import { VmferryError } from '../../errors.js';
+import type { LibvirtConnection } from './connect.js';
+import { define, setLinks, undefine } from './define.js';
+import { finalize } from './finalize.js';
+import { listOwned } from './owned.js';
+import { endRehearsal, startRehearsal } from './rehearsal.js';
+import { ReplicaStore } from './replica-store.js';
+import { refreshPools, storageDirectory } from './storage.js';
+import { ownDomain, targetTools } from './target-domain.js';
+import { targetFacts } from './target-facts.js';
+import { targetFindings } from './target-findings.js';
+import type { TargetPart } from './vm-site.js';
+
+/** libvirt as a target. */
+export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
+  const directories = new Map<string | null, string>();
+  const storageDir = async (storage: string | null, signal?: AbortSignal): Promise<string> => {
+    const known = directories.get(storage);
+    if (known !== undefined) return known;
+    const found = await storageDirectory(at, storage, signal);
+    directories.set(storage, found);
+    return found;
+  };
+  const runtimeDir = join(at.config.stateDir, 'run');
+  const store = new ReplicaStore({ host: at.host, storageDir, runtimeDir, openStore: openNbd });
+  const tools = targetTools(at, store);
+  return {
+    targetFacts: (signal) => targetFacts(at, signal),
+    targetFindings: (vm, disks, facts, signal) => targetFindings(at, vm, disks, facts, signal),
+    createReplica: (spec, signal) => store.create(spec, signal),
+    readReplica: (id, signal) => store.read(id, signal),
+    openReplica: (id, pass, attempt, signal) => store.open(id, pass, attempt, signal),
+    openForVerify: (id, signal) => store.openForVerify(id, signal),
+    noteVerified: (id, pass, signal) => store.noteVerified(id, pass, signal),
+    mergeLayers: (id, signal) => store.merge(id, signal),
+    discardTorn: (id, signal) => store.discardTorn(id, signal),
+    removeReplica: async (id, signal) => {
+      const state = await store.read(id, signal);
+      const there = state && (await ownDomain(tools, state.targetName, id, 'target', signal).catch(() => null));
+      if (there) {
+        throw new VmferryError('Unsafe', `cannot remove the replica of ${id}: the VM at ${at.site} stands on it`, {
+          platform: 'libvirt',
+          remedy: 'Undo the migration first.',
+        });
+      }
+      await endRehearsal(tools, id, signal);
+      await store.remove(id, { signal });
+      await refreshPools(at, [await storageDir(null, signal)], signal);
+    },
+    startRehearsal: (vm, sides, network, signal) => startRehearsal(tools, vm, sides, network, signal),
+    endRehearsal: (id, signal) => endRehearsal(tools, id, signal),
+    define: (vm, sides, signal) => define(tools, vm, sides, signal),
+    setLinks: (vm, up, signal) => setLinks(tools, vm, up, signal),
+    undefine: (vm, id, signal) => undefine(tools, vm, id, signal),
+    finalize: (vm, id, autostart, signal) => finalize(tools, vm, id, autostart, signal),
+    listOwned: (signal) => listOwned(at, signal),
+  };
+}
