@@ -95,13 +95,14 @@ async function copyPass(
   const replica = await deps.site(input.target).openReplica(input.migrationId, input.number, attempt, signal);
   try {
     const point = await openPoint(deps, source, input, replica, signal);
-    const alive = setInterval(() => void point.keepAlive().catch(() => undefined), KEEP_ALIVE_MS);
+    const lost = new AbortController();
+    const alive = setInterval(() => void point.keepAlive().catch((error: unknown) => lost.abort(error)), KEEP_ALIVE_MS);
     try {
-      const copied = await copyDisks({ point, replica, ...running });
+      const copied = await copyDisks({ point, replica, ...running, signal: AbortSignal.any([signal, lost.signal]) });
       if (input.kind === 'final') await lookAt(source, input, signal);
       const sealed: Sealed = {
         record: record(input, point, copied, startedAt, performance.now() - began),
-        checkpoint: input.kind === 'final' ? (replica.state.whole?.checkpoint ?? '') : point.checkpoint,
+        checkpoint: point.checkpoint,
         instance: seen.instance,
         hardwareChanged: seen.hardwareChanged,
         changedBytes: copied.changedBytes,
@@ -113,7 +114,8 @@ async function copyPass(
     } catch (error) {
       // The point stays at the source for the next try; its watchdog ends it if none comes.
       await point.detach().catch(() => undefined);
-      throw error;
+      // What the watchdog says outranks the errors of the connections that it cut.
+      throw lost.signal.aborted && !signal.aborted ? lost.signal.reason : error;
     } finally {
       clearInterval(alive);
     }
@@ -152,19 +154,18 @@ async function openPoint(
 ): Promise<OpenPoint> {
   const points = replica.state.torn?.points ?? [];
   const current = await source.currentPoint(input.vm, input.migrationId, signal);
-  const checkpoint = current !== null && points.includes(current) ? current : pointName(input, points.length + 1);
-  await replica.notePoint(checkpoint);
-  return await source.openPoint(
-    {
-      owner: ownerOf(deps, input),
-      vm: input.vm,
-      disks: input.disks,
-      checkpoint,
-      since: sinceOf(replica.state, points),
-      quiesce: input.quiesce,
-    },
-    signal,
-  );
+  const known = current !== null && points.includes(current);
+  const checkpoint = known ? current : pointName(input, points.length + 1);
+  const { vm, disks, quiesce } = input;
+  const since = sinceOf(replica.state, points);
+  const point = await source.openPoint({ owner: ownerOf(deps, input), vm, disks, checkpoint, since, quiesce }, signal);
+  try {
+    await replica.notePoint(point.checkpoint);
+    return point;
+  } catch (error) {
+    await point.detach().catch(() => undefined);
+    throw error;
+  }
 }
 
 function pointName(input: PassInput, nth: number): string {

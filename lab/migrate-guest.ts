@@ -1,4 +1,17 @@
-import { VmferryError } from '../src/errors.js';
+import { cp, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import { follow } from '../src/cli/follow.js';
+import { findMigration, workflowIdFor } from '../src/cli/find.js';
+import { waysToDecide } from '../src/cli/ways.js';
+import { loadConfig } from '../src/config.js';
+import { formatBytes, formatDuration } from '../src/model/format.js';
+import type { MigrationStatus } from '../src/model/status.js';
+import type { MigrateVmInput } from '../src/request/migrate-vm.js';
+import { connectClient, TASK_QUEUE, whoIsThis, type ConnectedClient } from '../src/temporal.js';
+import { startWorker } from '../src/worker.js';
 import type { Demo } from './demo.js';
 
 export interface MigrateGuestOptions {
@@ -12,14 +25,143 @@ export interface MigrateGuestOptions {
   signal: AbortSignal;
 }
 
+/** A port on which the demo's guest has no service. */
+const NOBODY_LISTENS = 81;
+const POLL_MS = 300;
+
 /**
  * Moves the demo's guest from `dc-old` to `dc-new` with `migrateVm`, and shows what came of it.
  * @returns the exit status: 0 done as asked, 1 not.
  */
-export function migrateGuest(_demo: Demo, _options: MigrateGuestOptions): Promise<number> {
-  return Promise.reject(
-    new VmferryError('NotSupported', 'cannot migrate the guest: the demo does not drive migrations yet', {
-      remedy: 'Migrate with `vmferry migrate` meanwhile; the demo has shown the two hosts and the guest.',
-    }),
+export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Promise<number> {
+  const { say, signal } = options;
+  const config = await loadConfig(demo.lab.configPath);
+  const { address, namespace } = demo.temporal;
+  const worker = await startWorker({ config, address, namespace });
+  const connected = await connectClient({ address, namespace, connection: { address } });
+  try {
+    const workflowId = workflowIdFor('dc-old', demo.guest.name);
+    const handle = await connected.client.workflow.start('migrateVm', {
+      taskQueue: TASK_QUEUE,
+      workflowId,
+      args: [requestFor(demo, options)],
+    });
+    say(`\nMigrating ${demo.guest.name} from dc-old to dc-new: workflow ${workflowId}`);
+    const stop = new AbortController();
+    const approving = approve(demo, handle, options, AbortSignal.any([signal, stop.signal]));
+    const status = await watch(connected, workflowId, options);
+    stop.abort();
+    await approving;
+    if (status === null) throw new Error('the migration was ended from outside');
+    await keepReport(status, options.reportDirectory);
+    return await summary(demo, status, options);
+  } finally {
+    await connected.close();
+    await worker.stop();
+  }
+}
+
+function requestFor(demo: Demo, options: MigrateGuestOptions): MigrateVmInput {
+  return {
+    vm: demo.guest.name,
+    source: 'dc-old',
+    target: 'dc-new',
+    sync: { interval: '30s', minInterval: '1s', convergedBelow: '16MiB' },
+    cutover: { shutdown: 'force-after', shutdownTimeout: '1m' },
+    acceptance: { mode: 'automatic', after: '3s' },
+    ...(options.failProbe ? { probes: [{ kind: 'agent' }, { kind: 'tcp', port: NOBODY_LISTENS, within: '20s' }] } : {}),
+  };
+}
+
+async function watch(
+  connected: ConnectedClient,
+  workflowId: string,
+  { say, signal }: MigrateGuestOptions,
+): Promise<MigrationStatus | null> {
+  const found = await findMigration(connected, workflowId);
+  const out = (text: string): void => say(text.replace(/\n$/, ''));
+  const context = { out, err: out, terminal: false, columns: 120, connect: () => Promise.resolve(connected), signal };
+  return await follow(context, connected.client, found, false);
+}
+
+/** Gives the approval, asks for it, or says how it is given; ends when the migration has it. */
+async function approve(
+  demo: Demo,
+  handle: WorkflowHandle,
+  options: MigrateGuestOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await reached(handle, 'awaiting-approval', signal))) return;
+  if (options.approval === 'yes') {
+    await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given by npm start' });
+    return;
+  }
+  const { address, namespace, uiUrl } = demo.temporal;
+  const { runId } = await handle.describe();
+  options.say(
+    `\nThe cutover waits for an approval. Any of these gives it:\n${waysToDecide(handle.workflowId, { address, namespace, uiUrl, runId, by: whoIsThis() })}\n`,
   );
+  if (options.approval === 'wait') return;
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await terminal.question('Cut over now? [y/N] ', { signal });
+    if (/^y(es)?$/i.test(answer.trim()))
+      await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given at the terminal' });
+    else await handle.signal('abort', { by: whoIsThis(), comment: 'declined at the terminal' });
+  } catch (error) {
+    // Somebody else decided, or the user wants no more.
+    if (!signal.aborted) throw error;
+  } finally {
+    terminal.close();
+  }
+}
+
+async function reached(handle: WorkflowHandle, phase: MigrationStatus['phase'], signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    const status = await handle.query<MigrationStatus>('getStatus').catch(() => null);
+    if (status?.phase === phase) return true;
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return false;
+}
+
+async function keepReport(status: MigrationStatus, directory: string): Promise<void> {
+  if (status.reportPath === null) return;
+  await mkdir(directory, { recursive: true });
+  await cp(dirname(status.reportPath), directory, { recursive: true });
+}
+
+/** What came of it, in figures. */
+async function summary(
+  demo: Demo,
+  status: MigrationStatus,
+  { say, failProbe, reportDirectory }: MigrateGuestOptions,
+): Promise<number> {
+  say(`\n${status.vm}: ${status.outcome}`);
+  if (status.error) say(`  why:              ${status.error.message}`);
+  const predicted =
+    status.predictedDowntimeMs === null ? '' : ` (predicted ${formatDuration(status.predictedDowntimeMs)})`;
+  say(
+    `  downtime:         ${status.downtimeMs === null ? 'not measured: no probe passed' : formatDuration(status.downtimeMs)}${predicted}`,
+  );
+  for (const pass of status.passes) {
+    say(
+      `  pass ${pass.number}, ${pass.kind.padEnd(5)}:    read ${formatBytes(pass.bytesRead)}, wrote ${formatBytes(pass.bytesWritten)} in ${formatDuration(pass.durationMs)}`,
+    );
+  }
+  for (const disk of status.disks) say(`  ${disk.name} root digest:  ${disk.rootDigest ?? 'none'}`);
+  const last = await demo.recorded.old.last();
+  let whole = status.outcome === 'completed';
+  if (whole) {
+    const first = (await demo.recorded.new.boots())[0]?.first;
+    whole = first !== undefined && first >= last;
+    say(
+      `  last acknowledged number at dc-old: ${last}; the guest's first at dc-new: ${first ?? 'not heard'} (${whole ? 'none lost' : 'NUMBERS ARE LOST'})`,
+    );
+  } else {
+    const boots = await demo.recorded.old.boots();
+    if (boots.length > 1) say(`  the source runs again: it found ${boots.at(-1)?.first} on its disk`);
+  }
+  say(`  report:           ${join(reportDirectory, 'report.html')} and report.json`);
+  return whole && !failProbe ? 0 : 1;
 }

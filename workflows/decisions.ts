@@ -3,7 +3,7 @@ import { parseDurationMs } from '../src/request/units.js';
 import { decisionSchemas, type DecisionName, type DecisionPayload } from '../src/request/decisions.js';
 import { wrongFields } from '../src/request/parse.js';
 import type { Phase } from '../src/model/status.js';
-import { showDuration } from './details.js';
+import { formatDuration } from '../src/model/format.js';
 import { decisionMessages, type DecisionReply } from './messages.js';
 import type { Migration } from './migration.js';
 
@@ -77,8 +77,8 @@ export function whyTooLong(migration: Migration): string | null {
   if (predicted <= limitMs) return null;
   const parts = migration.status.prediction?.parts
     .filter((part) => part.name !== 'stop')
-    .map((part) => `${part.name} ${showDuration(part.ms)}`);
-  return `the predicted downtime of ${showDuration(predicted)} (${parts?.join(', ')}) is above maxDowntime ${limit}; more passes may bring it down`;
+    .map((part) => `${part.name} ${formatDuration(part.ms)}`);
+  return `the predicted downtime of ${formatDuration(predicted)} (${parts?.join(', ')}) is above maxDowntime ${limit}; more passes may bring it down`;
 }
 
 /** Why a payload's content does not fit, though its type is right. */

@@ -1,26 +1,7 @@
+import { formatBytes, formatDuration } from '../src/model/format.js';
 import type { MigrationStatus } from '../src/model/status.js';
 
 /** The workflow's current details: the status for people, in the Markdown that the Temporal UI renders. */
-
-export function showBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
-export function showDuration(ms: number): string {
-  const seconds = ms / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
-}
 
 /** Text from outside, made harmless in a Markdown table. */
 function plain(text: string): string {
@@ -47,9 +28,9 @@ export function detailsOf(status: MigrationStatus): string {
     ['Passes', `${status.passCount}${status.converged ? ', converged' : ''}`],
     [
       'Predicted downtime',
-      status.predictedDowntimeMs === null ? 'not known yet' : showDuration(status.predictedDowntimeMs),
+      status.predictedDowntimeMs === null ? 'not known yet' : formatDuration(status.predictedDowntimeMs),
     ],
-    ['Measured downtime', status.downtimeMs === null ? 'none yet' : showDuration(status.downtimeMs)],
+    ['Measured downtime', status.downtimeMs === null ? 'none yet' : formatDuration(status.downtimeMs)],
     [
       'Approval',
       status.approval
@@ -79,9 +60,9 @@ export function detailsOf(status: MigrationStatus): string {
           .map((each) => [
             String(each.number),
             each.kind,
-            showBytes(each.bytesRead),
-            showBytes(each.bytesWritten),
-            showDuration(each.durationMs),
+            formatBytes(each.bytesRead),
+            formatBytes(each.bytesWritten),
+            formatDuration(each.durationMs),
             each.pointInTime,
           ]),
       ),

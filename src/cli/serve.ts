@@ -16,11 +16,6 @@ interface UpOptions extends WorkerOptions {
   db?: string;
 }
 
-interface Running {
-  ended: Promise<void>;
-  stop(): Promise<void>;
-}
-
 export function addServe(verbs: Verbs): void {
   const { context } = verbs;
   verbs
@@ -71,8 +66,8 @@ async function work(
 ): Promise<undefined> {
   const config = await loadConfig(path);
   await prepareNamespace(settings);
-  const module = '../worker.js';
-  const { startWorker } = (await import(module)) as { startWorker: (options: object) => Promise<Running> };
+  // Loaded late: most verbs need no worker.
+  const { startWorker } = await import('../worker.js');
   const { address, namespace } = settings;
   const sites = site ?? Object.keys(config.sites);
   for (const name of sites) siteOf(config, name);

@@ -1,4 +1,4 @@
-import { loadConfig, siteOf, type SiteConfig, type VmferryConfig } from '../config.js';
+import { loadConfig, siteOf, type VmferryConfig } from '../config.js';
 import type { SourceSite, TargetSite } from '../platforms/platform.js';
 
 export type Site = SourceSite & TargetSite;
@@ -7,8 +7,7 @@ export type Site = SourceSite & TargetSite;
 export async function withSite<T>(config: VmferryConfig, name: string, use: (site: Site) => Promise<T>): Promise<T> {
   const settings = siteOf(config, name);
   // Loaded late: most verbs open no site.
-  const registry = '../platforms/registry.js';
-  const { openSite } = (await import(registry)) as { openSite: (name: string, config: SiteConfig) => Site };
+  const { openSite } = await import('../platforms/registry.js');
   const site = openSite(name, settings);
   try {
     return await use(site);

@@ -23,7 +23,10 @@ export class World {
   private constructor(
     readonly lab: Lab,
     public temporal: EmbeddedTemporal,
+    /** What the guest acknowledged at dc-old. */
     readonly recorder: Recorder,
+    /** At the target the guest finds a recorder, too. */
+    readonly targetRecorder: Recorder,
   ) {}
 
   static async start(): Promise<World> {
@@ -36,9 +39,7 @@ export class World {
       });
       try {
         const recorder = await startRecorder(lab.old);
-        // At the target the guest finds a recorder, too: its writes go on there.
-        await startRecorder(lab.new);
-        return new World(lab, temporal, recorder);
+        return new World(lab, temporal, recorder, await startRecorder(lab.new));
       } catch (error) {
         await temporal.stop();
         throw error;
@@ -113,6 +114,34 @@ export class World {
       okExitCodes: [0, 1],
     });
     return stdout.trim();
+  }
+
+  /** What a migration left behind at both hosts: processes, files, checkpoints, claims. */
+  async leftovers(migrationId: string): Promise<string[]> {
+    const left: string[] = [];
+    for (const site of ['old', 'new'] as const) {
+      const { host } = this.lab[site];
+      const files = await host.run('sh', [
+        '-c',
+        'find /var/lib/vmferry /var/lib/libvirt -name "*$1*" ! -name "*-$1.qcow2" ! -name "*-$1.raw" 2>/dev/null; true',
+        'sh',
+        migrationId,
+      ]);
+      // Of qemu-nbd, watchdogs and thaws; not of this look itself.
+      const look =
+        'for p in /proc/[0-9]*; do [ "${p#/proc/}" = $$ ] || tr "\\0\\n" "  " < $p/cmdline 2>/dev/null | grep -E "^[^ ]*(qemu-nbd|sleep|sh) " | grep -v leftovers-look | grep -- "$1"; done; true';
+      const processes = await host.run('sh', ['-c', look, 'leftovers-look', migrationId]);
+      left.push(
+        ...[...files.stdout.split('\n'), ...processes.stdout.split('\n')]
+          .filter(Boolean)
+          .map((line) => `${site}: ${line}`),
+      );
+    }
+    for (const name of (await this.virsh('old', 'list', '--all', '--name')).split('\n').filter(Boolean)) {
+      const checkpoints = (await this.virsh('old', 'checkpoint-list', name, '--name')).trim();
+      if (checkpoints) left.push(`old: checkpoints of ${name}: ${checkpoints}`);
+    }
+    return left;
   }
 
   /** A folder of this world's own, gone with it. */

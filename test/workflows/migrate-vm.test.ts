@@ -193,7 +193,7 @@ test('a cutover predicted above maxDowntime is refused with the figures', async 
   await environment.migrate(world, { cutover: { maxDowntime: '20s' } }, async (run) => {
     await run.phase('awaiting-approval');
     await assert.rejects(run.update('approveCutover'), (error: Error) =>
-      /predicted downtime of 5\d\.\d s .*boot 50\.0 s.*20s/.test(String(error.cause)),
+      /predicted downtime of 5\d s .*boot 50 s.*20s/.test(String(error.cause)),
     );
     assert.equal((await run.status()).approval, null);
   });

@@ -42,10 +42,7 @@ export async function goBack(line: Line): Promise<void> {
   }
   if (marks.replica) {
     const cleaned = await line.back('cleanTarget', 'target', 'clean the target', () => ({ ...ref, keepWhole: true }));
-    if (cleaned?.kept)
-      migration.event(
-        'the whole replica is kept at the target; `vmferry replicas` lists it, `vmferry sweep --remove` removes it',
-      );
+    if (cleaned?.kept) migration.event('the whole replica is kept at the target; `vmferry replicas` lists it');
     if (cleaned && !cleaned.kept) migration.removed('replica');
     marks.replica = false;
   }

@@ -3,7 +3,7 @@ import { blockers } from '../../src/model/finding.js';
 import type { PassKind } from '../../src/model/status.js';
 import { parseDurationMs, parseSizeBytes } from '../../src/request/units.js';
 import type { PassInput, PassResult } from '../../activities/io.js';
-import { showDuration } from '../details.js';
+import { formatDuration } from '../../src/model/format.js';
 import { whyTooLong } from '../decisions.js';
 import type { Line } from '../line.js';
 import type { Migration } from '../migration.js';
@@ -213,7 +213,7 @@ async function announce(line: Line, hold: Hold): Promise<void> {
   const name = `awaited:${hold.phase}`;
   if (hold.phase !== 'awaiting-approval' || carried.announced.includes(name)) return;
   carried.announced.push(name);
-  const predicted = status.predictedDowntimeMs === null ? 'not known' : showDuration(status.predictedDowntimeMs);
+  const predicted = status.predictedDowntimeMs === null ? 'not known' : formatDuration(status.predictedDowntimeMs);
   await line.tell('decision-awaited', `${status.vm} waits for approveCutover; predicted downtime ${predicted}`);
 }
 

@@ -1,0 +1,23 @@
+import type { SiteConfig } from '../config.js';
+import { connectLibvirt } from './libvirt/connect.js';
+import { createLibvirtSource } from './libvirt/source.js';
+import { createLibvirtTarget } from './libvirt/target.js';
+import { createLibvirtVmSite } from './libvirt/vm-site.js';
+import type { SourceSite, TargetSite } from './platform.js';
+
+/** One line a platform: how a site of it is opened. Nothing is connected before the first use. */
+const PLATFORMS: {
+  [P in SiteConfig['platform']]: (
+    name: string,
+    config: Extract<SiteConfig, { platform: P }>,
+  ) => SourceSite & TargetSite;
+} = {
+  libvirt: (name, config) => {
+    const at = connectLibvirt(name, config);
+    return { ...createLibvirtVmSite(at), ...createLibvirtSource(at), ...createLibvirtTarget(at) };
+  },
+};
+
+export function openSite(name: string, config: SiteConfig): SourceSite & TargetSite {
+  return PLATFORMS[config.platform](name, config);
+}

@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { isAbsolute, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  NativeConnection,
+  Runtime,
+  Worker,
+  DefaultLogger,
+  type ActivityInterceptorsFactory,
+  type LogLevel,
+} from '@temporalio/worker';
+import { createActivities } from '../activities/index.js';
+import type { ActivityDeps, Site } from '../activities/deps.js';
+import { activityInterceptor } from '../activities/interceptor.js';
+import { siteOf, type VmferryConfig } from './config.js';
+import { VmferryError } from './errors.js';
+import { openSite } from './platforms/registry.js';
+import { siteTaskQueue, TASK_QUEUE, temporalSettings } from './temporal.js';
+
+export interface WorkerOptions {
+  config: VmferryConfig & { path: string };
+  /** Address of the Temporal server. Default: the standard environment configuration, else localhost:7233. */
+  address?: string;
+  /** Default: the standard environment configuration, else `default`. */
+  namespace?: string;
+  /** Sites whose activities this worker runs. Default: all of the configuration. */
+  sites?: string[];
+  /** Default `WARN`. */
+  logLevel?: LogLevel;
+}
+
+export interface RunningWorker {
+  readonly address: string;
+  readonly namespace: string;
+  /** Ends when the worker does; rejects when it failed. */
+  readonly ended: Promise<void>;
+  /** Lets running activities detach, then ends. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Activities get this long to detach from their copies when the worker is stopped. */
+const GRACE = '10s';
+const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+
+let installed = false;
+
+/** Quiet logs, set once a process: the SDK's runtime is global. */
+function installRuntime(logLevel: LogLevel): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({
+    logger: new DefaultLogger(logLevel),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
+}
+
+/**
+ * One worker serves orchestration and the activities of every site named.
+ * @throws VmferryError `Unreachable` when no Temporal server answers.
+ */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  installRuntime(options.logLevel ?? 'WARN');
+  const settings = temporalSettings();
+  const address = options.address ?? settings.address;
+  const namespace = options.namespace ?? settings.namespace;
+  const connection = await connect({ ...settings.connection, address }, address);
+  const sites = new Map<string, Site>();
+  const deps: ActivityDeps = {
+    config: options.config,
+    cluster: (await connection.workflowService.getClusterInfo({})).clusterId ?? address,
+    reports: isAbsolute(options.config.reports)
+      ? options.config.reports
+      : join(dirname(options.config.path), options.config.reports),
+    site(name) {
+      const known = sites.get(name) ?? openSite(name, siteOf(options.config, name));
+      sites.set(name, known);
+      return known;
+    },
+  };
+  const activities = createActivities(deps);
+  const shared = {
+    connection,
+    namespace,
+    activities,
+    interceptors: { activity: [activityInterceptor] as ActivityInterceptorsFactory[] },
+    shutdownGraceTime: GRACE,
+    // A pause or an abort reaches a running copy within this and the heartbeat of a second.
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+  } as const;
+  const code = await readFile(bundlePath, 'utf8').catch((cause: unknown) => {
+    throw new VmferryError('Internal', 'cannot read the workflow bundle', { remedy: 'Build it: npm run build', cause });
+  });
+  const workers = [
+    await Worker.create({
+      connection,
+      namespace,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: { code },
+      maxCachedWorkflows: 200,
+      reuseV8Context: true,
+    }),
+    ...(await Promise.all(
+      (options.sites ?? Object.keys(options.config.sites)).map((site) =>
+        Worker.create({ ...shared, taskQueue: siteTaskQueue(site), maxConcurrentActivityTaskExecutions: 50 }),
+      ),
+    )),
+  ];
+  const runs = workers.map((worker) => worker.run());
+  const stopAll = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const ended = Promise.all(runs)
+    .catch((error: unknown) => {
+      stopAll();
+      throw error;
+    })
+    .finally(async () => {
+      await Promise.allSettled(runs);
+      await Promise.allSettled([...sites.values()].map((site) => site.close()));
+      await connection.close();
+    })
+    .then(() => undefined);
+  // Whoever waits sees the failure; without anybody waiting it must not end the process by itself.
+  ended.catch(() => undefined);
+  return {
+    address,
+    namespace,
+    ended,
+    async stop() {
+      stopAll();
+      await ended;
+    },
+  };
+}
+
+async function connect(
+  options: Parameters<typeof NativeConnection.connect>[0],
+  address: string,
+): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(options);
+  } catch (cause) {
+    throw new VmferryError('Unreachable', `cannot reach a Temporal server at ${address}`, {
+      remedy: 'Start one with `vmferry up`, or name yours with TEMPORAL_ADDRESS.',
+      cause,
+    });
+  }
+}
