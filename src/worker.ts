@@ -42,16 +42,20 @@ export interface RunningWorker {
 const GRACE = '10s';
 const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
+/** A worker that only orchestrates, and one that only acts, are meant so. */
+const MEANT = /^No (activities|workflows) registered/;
+
 let installed = false;
 
 /** Quiet logs, set once a process: the SDK's runtime is global. */
 function installRuntime(logLevel: LogLevel): void {
   if (installed) return;
   installed = true;
-  Runtime.install({
-    logger: new DefaultLogger(logLevel),
-    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  const console = new DefaultLogger(logLevel);
+  const logger = new DefaultLogger(logLevel, (entry) => {
+    if (!MEANT.test(entry.message)) console.log(entry.level, entry.message, entry.meta);
   });
+  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
 }
 
 /**
