@@ -28,7 +28,10 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
       await source.endPoints(input.vm, input.migrationId, signalOf());
       await source.setAutostart(input.vm, input.autostart, signalOf());
       const run = await source.runState(input.vm, signalOf());
-      if (input.start && run?.state !== 'running') await source.start(input.vm, signalOf());
+      if (!input.start || run?.state === 'running') return;
+      // A crashed guest may have left its QEMU, which would pass for one that runs.
+      if (run?.state === 'crashed') await source.forceOff(input.vm, signalOf());
+      await source.start(input.vm, signalOf());
     },
     async cleanSource(ref) {
       const source = deps.site(ref.source);
@@ -57,12 +60,12 @@ async function assertTargetGone(
   ref: Parameters<MigrationActivities['restoreSource']>[0],
 ): Promise<void> {
   const target = deps.site(ref.target);
-  const replica = await target.readReplica(ref.migrationId, signalOf());
-  const run = replica ? await target.runState(ref.targetName, signalOf()) : null;
-  if (run === null) return;
+  if ((await target.runState(ref.targetName, signalOf())) === null) return;
   const owned = (await target.listOwned(signalOf())).some(
-    (each) => each.kind === 'domain' && each.name === ref.targetName && each.migrationId === ref.migrationId,
+    ({ kind, name, migrationId }) =>
+      kind.endsWith('-target') && name === ref.targetName && migrationId === ref.migrationId,
   );
+  // A VM of somebody else that has the name.
   if (!owned) return;
   throw new VmferryError(
     'Unsafe',

@@ -1,5 +1,6 @@
 import { VmferryError } from '../src/errors.js';
 import type { VmDescription } from '../src/model/vm.js';
+import type { SideState } from '../src/platforms/platform.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
 import { ownerOf, pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
@@ -43,6 +44,7 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
     async defineTarget(input) {
       await assertSourceOff(deps, input);
       const sides = await deps.site(input.source).readSideState(input.vm, signalOf());
+      assertSidesRead(input.description, sides);
       const vm = {
         owner: ownerOf(deps, input),
         name: input.targetName,
@@ -88,6 +90,24 @@ async function assertSourceOff(deps: ActivityDeps, ref: Ref): Promise<void> {
   );
 }
 
+/** State beside the disks that was there when the VM was assessed is carried over, or the cutover is undone. */
+export function assertSidesRead(description: VmDescription, sides: SideState): void {
+  const lost = [
+    description.firmware === 'uefi' && description.nvramPath !== null && sides.nvram === null
+      ? `its UEFI variables (${description.nvramPath})`
+      : null,
+    description.tpm?.statePath && sides.tpm === null ? `the state of its TPM (${description.tpm.statePath})` : null,
+  ].filter((each) => each !== null);
+  if (lost.length === 0) return;
+  throw new VmferryError(
+    'Unsafe',
+    `cannot define ${description.name} at the target: ${lost.join(' and ')} cannot be found`,
+    {
+      remedy: 'The cutover is undone. Look for the file at the source, and name it in the definition of the VM.',
+    },
+  );
+}
+
 /** @throws VmferryError `Drift` when disks were added, removed, resized or exchanged, or other hardware changed. */
 export function assertAsAssessed(found: VmDescription, expected: { diskPrint: string; hardwarePrint: string }): void {
   if (diskPrintOf(found) !== expected.diskPrint) throw driftOfDisks(found.name);
@@ -112,7 +132,12 @@ async function stopSource(source: Site, vm: string, timeoutMs: number): Promise<
     const run = await source.runState(vm, signal);
     const tookMs = Math.round(performance.now() - began);
     if (run === null) throw new VmferryError('Drift', `cannot stop ${vm}: it is not defined any more`);
-    if (run.state === 'off' || run.state === 'crashed') return { off: true, tookMs };
+    if (run.state === 'off') return { off: true, tookMs };
+    // The guest is dead, but its QEMU may be kept (on_crash preserve) and then holds the disks.
+    if (run.state === 'crashed') {
+      await source.forceOff(vm, signal);
+      return { off: true, tookMs };
+    }
     if (tookMs >= timeoutMs) return { off: false, tookMs };
     if (performance.now() - askedAt >= ASK_AGAIN_MS) {
       askedAt = performance.now();

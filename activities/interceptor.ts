@@ -6,11 +6,14 @@ import { asVmferryError } from '../src/errors.js';
 import { beating } from './context.js';
 
 /** The one place where our errors become Temporal's: the code as type, and whether it is tried again. */
-export function toFailure(error: unknown, cancelled: boolean): unknown {
-  if (error instanceof ApplicationFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError)
-    return error;
+export function toFailure(error: unknown, signal: AbortSignal): unknown {
+  if (error instanceof CompleteAsyncError) return error;
+  // Nobody asked for this step to be cancelled: the next worker goes on with it.
+  if (signal.aborted && signal.reason instanceof Error && signal.reason.message === 'WORKER_SHUTDOWN')
+    return ApplicationFailure.retryable('cannot go on with this step here: the worker was stopped', 'Unreachable');
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   // Whatever a cancelled step tripped over, the cancellation is why.
-  if (cancelled) return new CancelledFailure('cancelled');
+  if (signal.aborted) return new CancelledFailure('cancelled');
   const ours = asVmferryError(error);
   return ApplicationFailure.create({
     type: ours.code,
@@ -27,7 +30,7 @@ export const activityInterceptor: ActivityInterceptorsFactory = (context: Contex
       try {
         return await beating(context, () => next(input));
       } catch (error) {
-        throw toFailure(error, context.cancellationSignal.aborted);
+        throw toFailure(error, context.cancellationSignal);
       }
     },
   },

@@ -59,7 +59,9 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
     sealed = before.whole.result as Sealed;
     await source.endPoints(input.vm, input.migrationId, signal);
   } else {
-    const done = await copyPass(deps, input, { progress, limiter, signal });
+    const done = await copyPass(deps, input, { progress, limiter, signal }).catch((error: unknown) =>
+      sealedMeanwhile(target, input, error),
+    );
     sealed = done.sealed;
     ranges = done.ranges;
   }
@@ -73,6 +75,18 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
   if (input.kind !== 'final') await target.mergeLayers(input.migrationId, signal);
   if (!failure) return { ...sealed, disks, verified: input.verify };
   return { ...sealed, disks, verified: false, record: { ...sealed.record, note: failure.message } };
+}
+
+/** An earlier try may have sealed the pass while this one was about to begin; then there is nothing left to copy. */
+async function sealedMeanwhile(
+  target: Site,
+  input: PassInput,
+  error: unknown,
+): Promise<{ sealed: Sealed; ranges: null }> {
+  if (!(error instanceof VmferryError) || error.code !== 'Superseded') throw error;
+  const whole = (await target.readReplica(input.migrationId, signalOf()))?.whole;
+  if (!whole || whole.pass < input.number) throw error;
+  return { sealed: whole.result as Sealed, ranges: null };
 }
 
 interface Running {

@@ -12,17 +12,24 @@ export async function readText(host: Host, path: string, options: Options = {}):
   return exitCode === 44 ? null : stdout;
 }
 
+/** Into `$t`, whole or not at all: a caller that dies in the middle of writing looks like the end of the text. */
+const RECEIVE =
+  'set -e; t="$1.$$.tmp"; cat > "$t"; [ "$(wc -c < "$t")" -eq "$2" ] || { rm -f -- "$t"; echo "$1: the text was cut off" >&2; exit 1; }; sync -- "$t"';
+
+function bytesOf(text: string): string {
+  return String(Buffer.byteLength(text));
+}
+
 /** Replaces a file atomically and durably: written beside, synced, renamed, directory synced. */
 export async function writeText(host: Host, path: string, text: string, options: Options = {}): Promise<void> {
-  const script = 'set -e; t="$1.$$.tmp"; cat > "$t"; sync -- "$t"; mv -f -- "$t" "$1"; sync -- "$(dirname -- "$1")"';
-  await host.run('sh', ['-c', script, 'sh', path], { ...options, input: text });
+  const script = `${RECEIVE}; mv -f -- "$t" "$1"; sync -- "$(dirname -- "$1")"`;
+  await host.run('sh', ['-c', script, 'sh', path, bytesOf(text)], { ...options, input: text });
 }
 
 /** Creates a file with `text` only where none is: true when created, false when there was one. Atomic and durable. */
 export async function createText(host: Host, path: string, text: string, options: Options = {}): Promise<boolean> {
-  const script =
-    'set -e; t="$1.$$.tmp"; cat > "$t"; sync -- "$t"; if ln -- "$t" "$1" 2>/dev/null; then rm -f -- "$t"; sync -- "$(dirname -- "$1")"; else rm -f -- "$t"; [ -e "$1" ] && exit 44; exit 1; fi';
-  const { exitCode } = await host.run('sh', ['-c', script, 'sh', path], {
+  const script = `${RECEIVE}; if ln -- "$t" "$1" 2>/dev/null; then rm -f -- "$t"; sync -- "$(dirname -- "$1")"; else rm -f -- "$t"; [ -e "$1" ] && exit 44; exit 1; fi`;
+  const { exitCode } = await host.run('sh', ['-c', script, 'sh', path, bytesOf(text)], {
     ...options,
     input: text,
     okExitCodes: [0, 44],

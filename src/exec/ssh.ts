@@ -20,7 +20,7 @@ export interface SshTarget {
 
 /**
  * A machine reached with OpenSSH. One master connection is opened at the first use and shared by all commands and
- * socket forwards (ssh_config(5), ControlMaster); it ends with `close`, or by itself a minute after the worker is gone.
+ * socket forwards (ssh_config(5), ControlMaster); it ends with `close`, or by itself after a minute without use.
  */
 export class SshHost implements Host {
   readonly name: string;
@@ -51,7 +51,15 @@ export class SshHost implements Host {
     await this.master();
     const local = join(await this.folder(), `${randomBytes(6).toString('hex')}.sock`);
     const forward = `${local}:${path}`;
-    await this.control(['-O', 'forward', '-L', forward], signal);
+    const ask = () => this.control(['-O', 'forward', '-L', forward], signal);
+    await ask().catch(async (error: unknown) => {
+      signal?.throwIfAborted();
+      // The master ends when it had nothing to do for a minute, or with its connection; the next command makes a new one.
+      if (await this.alive()) throw error;
+      this.mastered = undefined;
+      await this.master();
+      await ask();
+    });
     return {
       path: local,
       close: async () => {
@@ -100,7 +108,7 @@ export class SshHost implements Host {
   private async openMaster(): Promise<void> {
     const result = await runLocal(
       'ssh',
-      [...this.options(await this.folder()), '-o', 'ControlPersist=60', '--', this.target.machine, 'true'],
+      [...this.options(await this.folder()), '--', this.target.machine, 'true'],
       { timeoutMs: 30_000, okExitCodes: [0, SSH_FAILED] },
       `ssh ${this.name}`,
     );
@@ -110,6 +118,13 @@ export class SshHost implements Host {
   private async control(args: string[], signal?: AbortSignal): Promise<void> {
     const ssh = [...this.options(await this.folder()), ...args, '--', this.target.machine];
     await runLocal('ssh', ssh, { timeoutMs: 15_000, signal }, `ssh ${args.join(' ')} ${this.name}`);
+  }
+
+  private async alive(): Promise<boolean> {
+    return await this.control(['-O', 'check']).then(
+      () => true,
+      () => false,
+    );
   }
 
   private folder(): Promise<string> {
@@ -133,6 +148,9 @@ export class SshHost implements Host {
       ...[
         '-o',
         'ControlMaster=auto',
+        // With every command: the one that finds no master becomes it, and must not be held up by what others run over it.
+        '-o',
+        'ControlPersist=60',
         '-o',
         `ControlPath=${join(directory, 'master')}`,
         '-o',

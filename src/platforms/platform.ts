@@ -261,6 +261,7 @@ export interface TargetSite extends VmSite {
 }
 
 export interface OwnedResource {
+  /** `<platform>-target` (the VM of a cutover), `<platform>-rehearsal` or `<platform>-replica`. */
   kind: string;
   name: string;
   migrationId: string;

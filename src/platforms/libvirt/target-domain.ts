@@ -138,11 +138,24 @@ export async function mustRead(store: ReplicaStore, id: string, signal?: AbortSi
   throw new VmferryError('NotFound', `there is no replica of migration ${id}`, { platform: 'libvirt' });
 }
 
-/** Ends and undefines a domain of ours. Its disks stay. */
+const REMOVE_TRIES = 5;
+
+/**
+ * Ends and undefines a domain of ours, and sees it gone: a start that another try had under way could come between the two
+ * and leave it running, then without a definition. Its disks stay.
+ */
 export async function removeDomain({ at }: TargetTools, uuid: string, signal?: AbortSignal): Promise<void> {
   const gone = /domain is not running|domain not found|failed to get domain/i;
-  await at.virsh.runOr(gone, ['destroy', '--domain', uuid], { signal, timeoutMs: 60_000 });
-  await at.virsh.runOr(/domain not found|failed to get domain|transient/i, ['undefine', '--domain', uuid, '--nvram'], {
-    signal,
+  const undefine = ['undefine', '--domain', uuid, '--nvram', '--managed-save', '--snapshots-metadata'];
+  for (let tries = 0; tries < REMOVE_TRIES; tries++) {
+    await at.virsh.runOr(gone, ['destroy', '--domain', uuid], { signal, timeoutMs: 60_000 });
+    await at.virsh.runOr(/domain not found|failed to get domain|transient/i, [...undefine, '--checkpoints-metadata'], {
+      signal,
+    });
+    if (![...(await at.virsh.names(signal)).values()].includes(uuid)) return;
+  }
+  throw new VmferryError('Timeout', `cannot remove the VM ${uuid} at ${at.site}: it is there again each time`, {
+    platform: 'libvirt',
+    remedy: 'See who defines or starts it there: `virsh list --all --uuid --name`.',
   });
 }

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { cleanUpActivities } from '../../activities/clean-up.js';
+import { cutOverActivities } from '../../activities/cut-over.js';
+import type { ActivityDeps, Site } from '../../activities/deps.js';
+import { toFailure } from '../../activities/interceptor.js';
+import type { RunState } from '../../src/platforms/platform.js';
+
+const ref = { migrationId: '0123456789ab', vm: 'web01', source: 'old', target: 'new', targetName: 'web01' };
+const restore = { ...ref, start: true, autostart: true, targetConfirmedDown: false };
+
+interface Side {
+  state: RunState['state'] | null;
+  owned?: string;
+}
+
+/** Two sites of which only what power needs is there; `did` says what was done to which. */
+function world(sides: { old: Side; new: Side }): { deps: ActivityDeps; did: string[] } {
+  const did: string[] = [];
+  const site = (name: 'old' | 'new') => {
+    const side = sides[name];
+    const act = (what: string, state?: RunState['state']) => () => {
+      did.push(`${what} ${name}`);
+      if (state) side.state = state;
+      return Promise.resolve();
+    };
+    return {
+      runState: () =>
+        Promise.resolve(side.state === null ? null : { state: side.state, instance: '1', autostart: false }),
+      listOwned: () =>
+        Promise.resolve(
+          side.owned ? [{ kind: 'libvirt-target', name: 'web01', migrationId: side.owned, owner: null }] : [],
+        ),
+      endPoints: () => Promise.resolve(),
+      setAutostart: () => Promise.resolve(),
+      start: act('start', 'running'),
+      forceOff: act('force off', 'off'),
+      requestShutdown: act('ask', 'off'),
+    } as unknown as Site;
+  };
+  return { deps: { site } as unknown as ActivityDeps, did };
+}
+
+const run = <T>(work: (input: never) => Promise<T>, input: unknown) =>
+  new MockActivityEnvironment().run(work as (input: unknown) => Promise<T>, input);
+
+test('the source is not started while the target of this migration is defined', async () => {
+  const { deps, did } = world({ old: { state: 'off' }, new: { state: 'off', owned: ref.migrationId } });
+  const { restoreSource } = cleanUpActivities(deps);
+  await assert.rejects(run(restoreSource, restore), { code: 'Unsafe' });
+  assert.deepEqual(did, []);
+  await run(restoreSource, { ...restore, targetConfirmedDown: true });
+  assert.deepEqual(did, ['start old']);
+});
+
+test("somebody else's VM of the same name at the target keeps nobody from going back", async () => {
+  const { deps, did } = world({ old: { state: 'off' }, new: { state: 'running', owned: 'ffffffffffff' } });
+  await run(cleanUpActivities(deps).restoreSource, restore);
+  assert.deepEqual(did, ['start old']);
+});
+
+test('a crashed guest counts as stopped only when its QEMU is gone, and is started anew on the way back', async () => {
+  const stopped = world({ old: { state: 'crashed' }, new: { state: null } });
+  const result = await run(cutOverActivities(stopped.deps).stopSource, { ...ref, timeoutMs: 1_000 });
+  assert.equal((result as { off: boolean }).off, true);
+  assert.deepEqual(stopped.did, ['force off old']);
+  const back = world({ old: { state: 'crashed' }, new: { state: null } });
+  await run(cleanUpActivities(back.deps).restoreSource, restore);
+  assert.deepEqual(back.did, ['force off old', 'start old']);
+});
+
+test('a worker that stops lets another try the step, and a cancellation stays one', () => {
+  const aborted = (reason: string) => AbortSignal.abort(new CancelledFailure(reason));
+  const stopped = toFailure(new CancelledFailure('WORKER_SHUTDOWN'), aborted('WORKER_SHUTDOWN'));
+  assert.ok(stopped instanceof ApplicationFailure && stopped.nonRetryable !== true);
+  assert.ok(toFailure(new Error('broken pipe'), aborted('CANCELLED')) instanceof CancelledFailure);
+});
