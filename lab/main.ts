@@ -46,7 +46,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-process.exitCode = await (options.stop ? end(resolve(options.stop)) : run());
+// Connections that were left open on an interruption must not hold this process.
+process.exit(await (options.stop ? end(resolve(options.stop)) : run()));
 
 async function run(): Promise<number> {
   const { signal } = interrupted;

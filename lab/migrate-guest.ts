@@ -37,13 +37,14 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
   const { say, signal } = options;
   const config = await loadConfig(demo.lab.configPath);
   const { address, namespace } = demo.temporal;
-  const worker = await startWorker({ config, address, namespace });
+  const worker = await startWorker({ config, address, namespace, logLevel: 'ERROR' });
   const connected = await connectClient({ address, namespace, connection: { address } });
   try {
     const workflowId = workflowIdFor('dc-old', demo.guest.name);
     const handle = await connected.client.workflow.start('migrateVm', {
       taskQueue: TASK_QUEUE,
       workflowId,
+      staticSummary: `${demo.guest.name}: dc-old to dc-new`,
       args: [requestFor(demo, options)],
     });
     say(`\nMigrating ${demo.guest.name} from dc-old to dc-new: workflow ${workflowId}`);
@@ -56,7 +57,8 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
     await keepReport(status, options.reportDirectory);
     return await summary(demo, status, options);
   } finally {
-    await connected.close();
+    // Interrupted, requests may be under way on it: it ends with the process, which is about to end.
+    if (!signal.aborted) await connected.close();
     await worker.stop();
   }
 }

@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration } from '../src/model/format.js';
+import { formatBytes, formatDuration, formatInstant } from '../src/model/format.js';
 import type { MigrationStatus } from '../src/model/status.js';
 
 /** The workflow's current details: the status for people, in the Markdown that the Temporal UI renders. */
@@ -34,7 +34,7 @@ export function detailsOf(status: MigrationStatus): string {
     [
       'Approval',
       status.approval
-        ? `by ${plain(status.approval.by ?? 'somebody')} at ${status.approval.at}, until ${status.approval.expiresAt}`
+        ? `by ${plain(status.approval.by ?? 'somebody')} at ${formatInstant(status.approval.at)}, until ${formatInstant(status.approval.expiresAt)}`
         : 'none',
     ],
     ['Bandwidth limit', status.bandwidth ?? 'none'],
@@ -63,7 +63,7 @@ export function detailsOf(status: MigrationStatus): string {
             formatBytes(each.bytesRead),
             formatBytes(each.bytesWritten),
             formatDuration(each.durationMs),
-            each.pointInTime,
+            formatInstant(each.pointInTime),
           ]),
       ),
     );
@@ -86,7 +86,7 @@ export function detailsOf(status: MigrationStatus): string {
       '## Events',
       table(
         ['When', 'What'],
-        status.events.slice(-12).map((each) => [each.at, each.text]),
+        status.events.slice(-12).map((each) => [formatInstant(each.at), each.text]),
       ),
     );
   }

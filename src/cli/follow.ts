@@ -81,6 +81,7 @@ class Lines {
   private events = new Set<string>();
   private progressAt = 0;
   private noted = '';
+  private trouble = '';
   constructor(private readonly context: Context) {}
 
   draw(status: MigrationStatus, live: readonly LiveActivity[]): void {
@@ -98,6 +99,11 @@ class Lines {
     if (status.waitingFor !== null && status.waitingFor !== this.waitingFor) {
       const fit = verbs(status.decisions);
       this.line(`waits for ${status.waitingFor}${fit.length > 0 ? ` (${fit.join(', ')})` : ''}`);
+    }
+    for (const { name, attempt, lastFailure } of live) {
+      const trouble = lastFailure ? `${name}, try ${attempt}: ${lastFailure}` : null;
+      if (trouble !== null && trouble !== this.trouble) this.line(trouble);
+      this.trouble = trouble ?? this.trouble;
     }
     if (Date.now() - this.progressAt >= PROGRESS_EVERY_MS) {
       const disks = live.flatMap((each) => each.disks);
