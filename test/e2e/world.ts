@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal, type EmbeddedTemporal } from '#temporal';
-import { defineGuest, startGuest, waitForGuest, type Guest, type GuestOptions } from '../../lab/guest/guest.js';
+import {
+  defineGuest,
+  removeGuest,
+  startGuest,
+  waitForGuest,
+  type Guest,
+  type GuestOptions,
+} from '../../lab/guest/guest.js';
 import { startLab, type Lab } from '../../lab/lab.js';
 import { startRecorder, type Recorder } from '../../lab/recorder.js';
 import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
@@ -14,6 +21,8 @@ import { Run } from '../run.js';
 const WORKER = fileURLToPath(new URL('worker-process.js', import.meta.url));
 /** Far from the usual ports, so that a running `npm start` is left alone. */
 const FIRST_PORT = 17_233;
+/** Emulated guests on a busy machine are slow; who waits longer waits in vain. */
+export const PATIENCE_MS = 600_000;
 
 /** Two real hosts, a real guest that counts, a real Temporal server, and workers as processes that can be killed. */
 export class World {
@@ -90,6 +99,20 @@ export class World {
     await ended;
   }
 
+  /** kill -9 of every worker. */
+  async killWorkers(): Promise<void> {
+    await Promise.all([...this.workers].map((worker) => this.endWorker(worker, 'SIGKILL')));
+  }
+
+  /** Ends the Temporal server and starts it again on the same database and port. */
+  async restartTemporal(): Promise<void> {
+    await this.temporal.stop();
+    await this.connection?.close();
+    this.connection = undefined;
+    const port = Number(this.temporal.address.split(':')[1]);
+    this.temporal = await startTemporal({ dbFile: join(this.lab.directory, 'temporal.db'), port, uiPort: port + 500 });
+  }
+
   async client(): Promise<Client> {
     this.connection ??= await Connection.connect({ address: this.temporal.address });
     return new Client({ connection: this.connection });
@@ -105,7 +128,17 @@ export class World {
       ...request,
     };
     const handle = await client.workflow.start('migrateVm', { taskQueue: 'vmferry', workflowId, args: [full] });
-    return new Run(handle, 240_000);
+    return new Run(handle, PATIENCE_MS);
+  }
+
+  /** A migration that runs, met again. */
+  async follow(workflowId: string): Promise<Run> {
+    return new Run((await this.client()).workflow.getHandle(workflowId), PATIENCE_MS);
+  }
+
+  /** What a human does who has mended what the migration waits for. */
+  async resumeIfAsked(run: Run): Promise<void> {
+    if ((await run.status()).phase === 'needs-attention') await run.update('resume');
   }
 
   /** What virsh prints at one of the hosts. */
@@ -142,6 +175,13 @@ export class World {
       if (checkpoints) left.push(`old: checkpoints of ${name}: ${checkpoints}`);
     }
     return left;
+  }
+
+  /** Both sides of a guest gone, so that the next test finds the hosts as this one did. */
+  async forget(guest: Guest): Promise<void> {
+    await removeGuest(this.lab.old, guest);
+    await removeGuest(this.lab.new, { ...guest, disks: [] });
+    await this.lab.new.host.run('sh', ['-c', 'rm -rf -- "$1"/.vmferry-* "$1"/*', 'sh', this.lab.new.images]);
   }
 
   /** A folder of this world's own, gone with it. */
