@@ -1,4 +1,4 @@
-import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { MigrationActivities } from '../activities/io.js';
 
 /** How long a step is tried: `patient` steps end in a human's hands, `quick` ones while the source is down in an undo. */
@@ -20,6 +20,8 @@ function optionsFor(name: keyof MigrationActivities, site: string, manner: Manne
     taskQueue: `vmferry.site.${site}`,
     // A dead worker is noticed by its missing heartbeat; a copy may take days.
     heartbeatTimeout: '10s',
+    // The way back begins when a cancelled step has ended, not beside it: a start under way must not outlive a removal.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     startToCloseTimeout: LONG.has(name) ? '60d' : '5m',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: TRIES[manner] },
   };

@@ -60,7 +60,7 @@ export function whyNot(migration: Migration, name: DecisionName): string | null 
       if (migration.wishes.undo || migration.wishes.accept) return 'it was decided already';
       return phase === 'awaiting-acceptance' || CUTTING_OVER.includes(phase) ? null : during;
     case 'confirmSiteDown':
-      return migration.unreachable ? null : 'no side is waited for';
+      return migration.unreachable.length > 0 ? null : 'no side is waited for';
     case 'abort':
       if (migration.wishes.abort) return 'it is being aborted';
       if (phase === 'awaiting-acceptance') return 'the target runs: accept it, or undo with undoCutover';
@@ -90,8 +90,8 @@ function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, pa
   ) {
     return 'the target has run and passed its probes, and nothing tracks what it wrote: say discardTargetWrites: true to give that up';
   }
-  if (name === 'confirmSiteDown' && migration.unreachable !== (payload as Payloads['confirmSiteDown']).side) {
-    return `the side that is waited for is the ${migration.unreachable}`;
+  if (name === 'confirmSiteDown' && !migration.unreachable.includes((payload as Payloads['confirmSiteDown']).side)) {
+    return `the side that is waited for is the ${migration.unreachable.join(' or the ')}`;
   }
   return null;
 }
@@ -153,10 +153,10 @@ function apply<N extends DecisionName>(migration: Migration, name: N, payload: P
       wishes.undo = true;
       return 'going back to the source';
     case 'confirmSiteDown':
-      if (migration.unreachable === 'target') migration.marks.targetConfirmedDown = true;
-      if (migration.unreachable === 'source') migration.marks.sourceConfirmedDown = true;
+      if ((payload as Payloads['confirmSiteDown']).side === 'target') migration.marks.targetConfirmedDown = true;
+      else migration.marks.sourceConfirmedDown = true;
       wishes.resumed = true;
-      return `the ${migration.unreachable} was declared down`;
+      return `the ${(payload as Payloads['confirmSiteDown']).side} was declared down`;
     default:
       wishes.abort = true;
       return 'aborting';

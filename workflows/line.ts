@@ -11,7 +11,7 @@ import type { MigrationActivities, Notice } from '../activities/io.js';
 import type { DecisionName } from '../src/request/decisions.js';
 import { whyNot } from './decisions.js';
 import { activity, type Manner } from './activities.js';
-import type { Migration } from './migration.js';
+import type { Migration, Side } from './migration.js';
 
 /** Thrown through the main line: a human, or a cancellation of the workflow, wants out. */
 export class Aborted extends Error {}
@@ -103,7 +103,23 @@ export class Line {
     }
   }
 
-  /** Runs an activity whose failure ends the migration, or is only written down. */
+  /** Runs an activity whose failure ends the migration. @throws Aborted when that was asked for meanwhile. */
+  async first<N extends keyof MigrationActivities>(
+    name: N,
+    site: string,
+    summary: string,
+    input: Parameters<MigrationActivities[N]>[0],
+  ) {
+    this.checkAbort();
+    try {
+      return await this.interruptible(() => activity(name, site, 'patient', summary, input));
+    } catch (error) {
+      this.checkAbort();
+      throw error;
+    }
+  }
+
+  /** Runs an activity whose failure is only written down. */
   async once<N extends keyof MigrationActivities>(
     name: N,
     site: string,
@@ -130,23 +146,29 @@ export class Line {
     }
   }
 
-  /** Runs an activity of the way back: never given up but by a human who declares that side down (then null). */
+  /**
+   * Runs an activity of the way back: never given up but by a human who declares that side down (then null). `mayBeDown`:
+   * the sides that may be declared; where it names the other side, the step is tried again, knowing that. None: the step
+   * has to be done.
+   */
   async back<N extends keyof MigrationActivities>(
     name: N,
     side: 'source' | 'target',
     summary: string,
     input: () => Parameters<MigrationActivities[N]>[0],
+    mayBeDown: readonly Side[] = [side],
   ) {
     const { migration } = this;
+    const { marks } = migration;
     for (;;) {
       try {
         return await activity(name, migration.ref[side], 'patient', summary, input());
       } catch (error) {
-        migration.unreachable = side;
-        await this.attention(troubleOf(error));
-        const down = side === 'target' ? migration.marks.targetConfirmedDown : migration.marks.sourceConfirmedDown;
-        migration.unreachable = null;
-        if (down) return null;
+        migration.unreachable = mayBeDown;
+        await this.attention(troubleOf(error), true);
+        migration.unreachable = [];
+        const down = side === 'target' ? marks.targetConfirmedDown : marks.sourceConfirmedDown;
+        if (down && mayBeDown.includes(side)) return null;
       }
     }
   }
@@ -201,27 +223,28 @@ export class Line {
     this.checkAbort();
   }
 
-  /** Says what is wrong and what to do, and waits for `resume` (or, in the way back, for `confirmSiteDown`). */
-  async attention(trouble: Trouble): Promise<void> {
+  /**
+   * Says what is wrong and what to do, and waits for `resume` (or, in the way back, for `confirmSiteDown`). An abort ends
+   * the wait, but not in the way back (`goingBack`), which it cannot change.
+   */
+  async attention(trouble: Trouble, goingBack = false): Promise<void> {
     const { migration } = this;
     const { status, wishes } = migration;
     const before = status.phase;
     migration.carried.resumeTo = before;
     status.error = trouble;
     wishes.resumed = false;
-    const cures = migration.unreachable ? `resume, or confirmSiteDown for the ${migration.unreachable}` : 'resume';
+    const sides = migration.unreachable.join(' or the ');
+    const cures = sides ? `resume, or confirmSiteDown for the ${sides}` : 'resume';
     migration.enter('needs-attention', `${cures}, after: ${trouble.remedy ?? trouble.message}`);
     migration.event(`needs attention: ${trouble.message}`);
     await this.tell('needs-attention', trouble.message);
-    while (!wishes.resumed && !(wishes.abort && !this.goingBack)) await this.waitForDecision();
+    while (!wishes.resumed && !(wishes.abort && !goingBack)) await this.waitForDecision();
     wishes.resumed = false;
     status.error = null;
     migration.carried.resumeTo = null;
     migration.enter(before);
   }
-
-  /** Set when the way back began: an abort changes nothing more. */
-  goingBack = false;
 
   /** Calls the request's webhook or hook; a failure is written down and changes nothing. */
   async tell(event: Notice['event'], text: string): Promise<void> {

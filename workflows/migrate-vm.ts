@@ -82,7 +82,7 @@ async function run(line: Line): Promise<MigrationResult> {
 
 /** Aborted by a human; rolled back after the source was touched; failed when a human is needed before anything moved. */
 function outcomeOf(migration: Migration, error: unknown): Outcome {
-  if (error instanceof Aborted) return 'aborted';
+  if (error instanceof Aborted || migration.wishes.abort) return 'aborted';
   if (error instanceof Undone || migration.marks.sourceStopping) return 'rolled-back';
   return 'failed';
 }

@@ -12,6 +12,10 @@ import { predict } from './prediction.js';
 const KEPT_PASSES = 50;
 const KEPT_TRAIL = 500;
 const KEPT_EVENTS = 500;
+const KEPT_PHASES = 300;
+const KEPT_EVIDENCE = 40;
+/** Of a tool's last words: a status has to fit into a continue-as-new (2 MiB). */
+const MOST_CHARACTERS = 1_000;
 
 const searchKeys = {
   phase: defineSearchAttributeKey('VmferryPhase', SearchAttributeType.KEYWORD),
@@ -19,6 +23,8 @@ const searchKeys = {
   source: defineSearchAttributeKey('VmferrySource', SearchAttributeType.KEYWORD),
   target: defineSearchAttributeKey('VmferryTarget', SearchAttributeType.KEYWORD),
 };
+
+export type Side = 'source' | 'target';
 
 /** What is true of the outside world, so that every way back knows what to undo. Set before the step is taken. */
 export interface Marks {
@@ -82,8 +88,8 @@ export class Migration {
   version = 0;
   /** Set while the guest did not stop and a human is asked. */
   askingForce = false;
-  /** The side that a human may declare down, while a step waits for it. */
-  unreachable: 'source' | 'target' | null = null;
+  /** The sides that a human may declare down, while a step waits for one. */
+  unreachable: readonly Side[] = [];
 
   constructor(
     readonly request: MigrateVmRequest,
@@ -200,7 +206,7 @@ export class Migration {
     const open = status.phases.at(-1);
     if (open && open.endedAt === null) open.endedAt = now;
     status.phase = phase;
-    status.phases.push({ name: phase, startedAt: now, endedAt: null });
+    keep(status.phases, { name: phase, startedAt: now, endedAt: null }, KEPT_PHASES);
     this.publish();
     this.changed();
   }
@@ -228,12 +234,16 @@ export class Migration {
   }
 
   event(text: string): void {
-    keep(this.status.events, { at: new Date().toISOString(), text }, KEPT_EVENTS);
+    keep(this.status.events, { at: new Date().toISOString(), text: brief(text) }, KEPT_EVENTS);
     this.changed();
   }
 
   decided(name: string, by: string | null, comment: string | null, accepted: boolean, reason: string | null): void {
-    keep(this.status.trail, { name, by, at: new Date().toISOString(), comment, accepted, reason }, KEPT_TRAIL);
+    keep(
+      this.status.trail,
+      { name, by, at: new Date().toISOString(), comment, accepted, reason: reason && brief(reason) },
+      KEPT_TRAIL,
+    );
     this.changed();
   }
 
@@ -257,6 +267,8 @@ export class Migration {
     const gone = this.status.ledger.filter((entry) => entry.kind === 'checkpoint' && entry.removedAt !== null);
     const drop = new Set(gone.slice(0, Math.max(0, gone.length - 10)));
     this.status.ledger = this.status.ledger.filter((entry) => !drop.has(entry));
+    const first = this.status.ledger.findIndex((entry) => entry.removedAt !== null);
+    if (this.status.ledger.length > KEPT_PHASES && first >= 0) this.status.ledger.splice(first, 1);
   }
 
   addPass(record: PassRecord): void {
@@ -268,7 +280,7 @@ export class Migration {
 
   addEvidence(probes: ProbeResult[], evidence: Evidence[]): void {
     this.status.probes = probes;
-    this.status.evidence.push(...evidence);
+    for (const each of evidence) keep(this.status.evidence, each, KEPT_EVIDENCE);
   }
 
   repredict(): void {
@@ -276,6 +288,10 @@ export class Migration {
     this.status.predictedDowntimeMs = this.status.prediction?.downtimeMs ?? null;
     this.changed();
   }
+}
+
+function brief(text: string): string {
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
 }
 
 function keep<T>(list: T[], item: T, limit: number): void {

@@ -5,15 +5,26 @@ const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 /** A window comes at least once a week; a week and two days cover its days and every change of clocks. */
 const SEARCH_MS = 9 * 24 * 60 * MINUTE_MS;
 
-/** Day of the week and minutes since midnight in a time zone. */
-function wallClock(atMs: number, timeZone: string): { day: (typeof DAYS)[number]; minutes: number } {
-  const parts = new Intl.DateTimeFormat('en-US', {
+/** Making a format takes longer than using it, and a window is searched minute by minute. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known) return known;
+  const made = new Intl.DateTimeFormat('en-US', {
     timeZone,
     weekday: 'short',
     hour: '2-digit',
     minute: '2-digit',
     hourCycle: 'h23',
-  }).formatToParts(atMs);
+  });
+  formats.set(timeZone, made);
+  return made;
+}
+
+/** Day of the week and minutes since midnight in a time zone. */
+function wallClock(atMs: number, timeZone: string): { day: (typeof DAYS)[number]; minutes: number } {
+  const parts = formatOf(timeZone).formatToParts(atMs);
   const part = (type: string) => parts.find((each) => each.type === type)?.value ?? '';
   return {
     day: part('weekday').toLowerCase() as (typeof DAYS)[number],

@@ -32,6 +32,8 @@ export class FakeWorld {
   rehearsalPasses = true;
   bootMs = 5_000;
   hardware = 'h1';
+  /** Told what the way back asks for. */
+  onRestore: (input: Parameters<MigrationActivities['restoreSource']>[0]) => void = () => undefined;
   /** Passes wait for this long, or until they are cancelled. */
   passMs = 0;
 
@@ -184,7 +186,9 @@ export class FakeWorld {
         this.targetDefined = false;
         return done;
       },
-      restoreSource: ({ start, autostart }) => {
+      restoreSource: (input) => {
+        const { start, autostart } = input;
+        this.onRestore(input);
         if (start) this.sourceRuns = true;
         this.autostart = autostart;
         this.check();

@@ -22,6 +22,8 @@ export async function awaitAcceptance(line: Line): Promise<'accepted' | 'long'> 
     );
   }
   for (;;) {
+    // Asked for while the last step of the cutover ran, which it came too late to interrupt.
+    line.checkAbort();
     if (wishes.undo) throw new Undone();
     if (wishes.accept) return 'accepted';
     if (automatic && Date.now() >= dueMs) {
@@ -39,11 +41,9 @@ export async function finalize(line: Line): Promise<void> {
   const { migration } = line;
   const { ref, assessment, marks } = migration;
   migration.enter('finalizing');
-  line.goingBack = true;
-  await line.back('finalizeTarget', 'target', 'make the target final', () => ({
-    ...ref,
-    autostart: assessment.autostart,
-  }));
+  // Not to be given up: without the target, the source must not be retired.
+  const finalize = () => ({ ...ref, autostart: assessment.autostart });
+  await line.back('finalizeTarget', 'target', 'make the target final', finalize, []);
   await line.back('retireSource', 'source', `retire ${ref.vm}`, () => ref);
   await line.back('cleanSource', 'source', 'clean the source', () => ref);
   marks.claimed = false;

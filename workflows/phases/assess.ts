@@ -6,7 +6,7 @@ import type { Line } from '../line.js';
 export async function assess(line: Line): Promise<void> {
   const { migration } = line;
   const { status, carried, request, ref } = migration;
-  const assessment = await line.once('assess', ref.source, `assess ${ref.vm}`, { ref, request });
+  const assessment = await line.first('assess', ref.source, `assess ${ref.vm}`, { ref, request });
   carried.assessment = assessment;
   carried.lastInstance = assessment.instance;
   status.findings = assessment.findings;
@@ -34,7 +34,7 @@ export async function prepare(line: Line): Promise<void> {
   migration.enter('preparing');
   migration.expect('claim', ref.source, ref.vm);
   marks.claimed = true;
-  await line.once('claimSource', ref.source, `claim ${ref.vm}`, ref);
+  await line.first('claimSource', ref.source, `claim ${ref.vm}`, ref);
   migration.expect('replica', ref.target, ref.migrationId);
   marks.replica = true;
   await line.step('createReplica', ref.target, 'create the replica', () => ({ ...ref, disks: assessment.disks }));

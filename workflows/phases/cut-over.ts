@@ -81,7 +81,8 @@ async function callOff(line: Line): Promise<void> {
     ...ref,
     start: assessment.running,
     autostart: assessment.autostart,
-    targetConfirmedDown: false,
+    // Nothing was defined there yet: a target that is out of reach keeps nobody from going back.
+    targetConfirmedDown: true,
   }));
   marks.sourceStopping = false;
   marks.autostartHeld = false;

@@ -7,9 +7,10 @@ import type { Line } from '../line.js';
 export async function goBack(line: Line): Promise<void> {
   const { migration } = line;
   const { ref, marks, assessment } = migration;
-  line.goingBack = true;
   const error = migration.status.error;
   if (marks.claimed || marks.replica) migration.enter('undoing');
+  // What was never defined cannot run: then a target that is out of reach keeps nobody from going back.
+  const maybeThere = marks.targetDefined;
   if (marks.targetDefined) {
     await line.back('removeTarget', 'target', `stop and remove ${ref.targetName}`, () => ref);
     if (!marks.targetConfirmedDown) {
@@ -19,32 +20,57 @@ export async function goBack(line: Line): Promise<void> {
     }
   }
   if (marks.sourceStopping || marks.autostartHeld) {
-    await line.back('restoreSource', 'source', `bring ${ref.vm} back`, () => ({
-      ...ref,
-      start: assessment.running,
-      autostart: assessment.autostart,
-      targetConfirmedDown: marks.targetConfirmedDown,
-    }));
+    const restored = await line.back(
+      'restoreSource',
+      'source',
+      `bring ${ref.vm} back`,
+      () => ({
+        ...ref,
+        start: assessment.running,
+        autostart: assessment.autostart,
+        targetConfirmedDown: marks.targetConfirmedDown || !maybeThere,
+      }),
+      maybeThere ? ['source', 'target'] : ['source'],
+    );
     marks.sourceStopping = false;
     marks.autostartHeld = false;
     marks.sourceOff = false;
-    migration.event(assessment.running ? 'the source runs again' : 'the source is as it was');
+    const back = assessment.running ? 'the source runs again' : 'the source is as it was';
+    migration.event(restored === null ? 'the source was declared down, and was not started' : back);
   }
-  if (marks.rehearsal && (await line.back('endRehearsal', 'target', 'remove the rehearsal', () => ref)) !== null) {
+  await cleanUp(line);
+  migration.status.error = error;
+}
+
+/** Removes what the migration left at both sides. A side that a human declared down is left as it is. */
+async function cleanUp(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, marks } = migration;
+  if (
+    marks.rehearsal &&
+    !marks.targetConfirmedDown &&
+    (await line.back('endRehearsal', 'target', 'remove the rehearsal', () => ref)) !== null
+  ) {
     marks.rehearsal = false;
     migration.removed('rehearsal');
   }
-  if (marks.claimed) {
-    await line.back('cleanSource', 'source', 'clean the source', () => ref);
+  if (
+    marks.claimed &&
+    !marks.sourceConfirmedDown &&
+    (await line.back('cleanSource', 'source', 'clean the source', () => ref)) !== null
+  ) {
     marks.claimed = false;
     migration.removed('claim');
     migration.removed('checkpoint');
   }
-  if (marks.replica) {
+  if (marks.replica && !marks.targetConfirmedDown) {
     const cleaned = await line.back('cleanTarget', 'target', 'clean the target', () => ({ ...ref, keepWhole: true }));
     if (cleaned?.kept) migration.event('the whole replica is kept at the target; `vmferry replicas` lists it');
     if (cleaned && !cleaned.kept) migration.removed('replica');
     marks.replica = false;
   }
-  migration.status.error = error;
+  for (const side of ['source', 'target'] as const) {
+    if (side === 'source' ? marks.sourceConfirmedDown : marks.targetConfirmedDown)
+      migration.event(`nothing was cleaned at ${ref[side]}, which was declared down: the ledger says what is there`);
+  }
 }

@@ -143,12 +143,13 @@ async function assessAgain(line: Line): Promise<void> {
   const { carried, status, ref, request } = migration;
   withdraw(migration, "the source's hardware is not as assessed any more");
   const before = migration.assessment;
-  const now = await line.step('assess', ref.source, `assess ${ref.vm} again`, () => ({ ref, request }));
-  carried.assessment = { ...now, running: before.running, autostart: before.autostart, disks: before.disks };
   carried.rehearsal = null;
-  status.findings = now.findings;
-  const stops = blockers(now.findings);
-  if (stops.length > 0) {
+  for (;;) {
+    const now = await line.step('assess', ref.source, `assess ${ref.vm} again`, () => ({ ref, request }));
+    carried.assessment = { ...now, running: before.running, autostart: before.autostart, disks: before.disks };
+    status.findings = now.findings;
+    const stops = blockers(now.findings);
+    if (stops.length === 0) return;
     const message = stops.map((each) => `${each.id}: ${each.message}`).join('; ');
     await line.attention({
       code: 'BlockingFindings',

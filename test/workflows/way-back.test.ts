@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Environment } from './environment.js';
+import { FakeWorld } from './fake-world.js';
+
+let environment: Environment;
+before(async () => {
+  environment = await Environment.start();
+});
+after(() => environment.stop());
+
+const automatic = { cutover: { approval: 'automatic' as const } };
+
+test('a target that is lost before anything was defined there does not keep the source from starting', async () => {
+  const world = new FakeWorld();
+  const seen: boolean[] = [];
+  world.fail('verifyPass', 'Denied');
+  world.fail('cleanTarget', 'Denied');
+  world.onRestore = (input) => seen.push(input.targetConfirmedDown);
+  await environment.migrate(world, automatic, async (run) => {
+    const waiting = await run.phase('needs-attention');
+    assert.equal(world.sourceRuns, true, JSON.stringify(waiting.error));
+    await run.update('confirmSiteDown', { side: 'target' });
+    assert.equal((await run.result()).outcome, 'rolled-back');
+  });
+  assert.deepEqual(seen, [true]);
+  assert.deepEqual(world.violations, []);
+});
+
+test('while the source is brought back, the target may be declared down, and is then left alone', async () => {
+  const world = new FakeWorld();
+  const seen: boolean[] = [];
+  world.probesPass = false;
+  world.fail('restoreSource', 'Denied');
+  world.onRestore = (input) => seen.push(input.targetConfirmedDown);
+  await environment.migrate(world, automatic, async (run) => {
+    await run.phase('needs-attention');
+    await run.update('confirmSiteDown', { side: 'target', by: 'ann' });
+    const { outcome, status } = await run.result();
+    assert.equal(outcome, 'rolled-back');
+    assert.ok(status.ledger.some((entry) => entry.kind === 'replica' && entry.removedAt === null));
+  });
+  assert.deepEqual(seen, [true]);
+  assert.equal(world.sourceRuns, true);
+  assert.ok(!world.calls.includes('cleanTarget'));
+});
+
+test('the source is not retired before the target is final, whatever is declared down', async () => {
+  const world = new FakeWorld();
+  world.fail('finalizeTarget', 'Denied');
+  await environment.migrate(world, automatic, async (run) => {
+    await run.phase('awaiting-acceptance');
+    await run.update('acceptTarget');
+    const waiting = await run.phase('needs-attention');
+    assert.ok(!waiting.decisions.includes('confirmSiteDown'));
+    await assert.rejects(run.update('confirmSiteDown', { side: 'target' }));
+    assert.ok(!world.calls.includes('retireSource'));
+    await run.update('resume');
+    assert.equal((await run.result()).outcome, 'completed');
+  });
+  assert.deepEqual(world.violations, []);
+});
+
+test('an abort while the source is put back after a guest that did not stop waits for that', async () => {
+  const world = new FakeWorld();
+  world.guestStops = false;
+  world.fail('restoreSource', 'Denied');
+  const cutover = { approval: 'automatic' as const, shutdown: 'graceful' as const, shutdownTimeout: '1s' };
+  await environment.migrate(world, { cutover }, async (run) => {
+    await run.phase('needs-attention');
+    await run.update('abort');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    assert.equal(world.calls.filter((name) => name === 'restoreSource').length, 1);
+    await run.update('resume');
+    assert.equal((await run.result()).outcome, 'aborted');
+  });
+  assert.equal(world.sourceRuns, true);
+  assert.equal(world.autostart, true);
+  assert.deepEqual(world.leftovers(), []);
+});
