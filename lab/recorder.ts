@@ -75,7 +75,9 @@ export async function startRecorder(host: LabHost): Promise<Recorder> {
     boots: async () =>
       (await lines())
         .filter((words) => words[1] === 'hello')
-        .map(([at, , guest = '', bootId = '', first]) => ({ atMs: Number(at), guest, bootId, first: Number(first) })),
+        .map(([at, , guest = '', bootId = '', first]) => ({ atMs: Number(at), guest, bootId, first: Number(first) }))
+        // A guest that connects again says the same once more.
+        .filter((boot, index, all) => all.findIndex((each) => each.bootId === boot.bootId) === index),
     stop: async () => {
       const pid = (await readFile(pidFile, 'utf8')).trim();
       await host.host.run('kill', [pid], { okExitCodes: [0, 1] });
