@@ -31,8 +31,12 @@ export class Run {
     for (;;) {
       const status = await this.status();
       if (reached(status)) return status;
-      if (Date.now() > endsAt)
-        throw new Error(`never ${what}: ${JSON.stringify({ ...status, ledger: undefined }, null, 1)}`);
+      if (Date.now() > endsAt) {
+        const { phase, work, waitingFor, error, events, passCount, trail, probes } = status;
+        throw new Error(
+          `never ${what}: ${JSON.stringify({ phase, work, waitingFor, error, events, passCount, trail, probes }, null, 1)}`,
+        );
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
