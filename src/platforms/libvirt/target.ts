@@ -38,14 +38,24 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     discardTorn: (id, signal) => store.discardTorn(id, signal),
     removeReplica: async (id, signal) => {
       const state = await store.read(id, signal);
-      const there = state && (await ownDomain(tools, state.targetName, id, 'target', signal).catch(() => null));
-      if (there) {
+      // Not known is not "nobody": only a VM of somebody else that has the name is no reason to keep the disks.
+      const there =
+        state &&
+        (await ownDomain(tools, state.targetName, id, 'target', signal).catch((error: unknown) => {
+          if (error instanceof VmferryError && error.code === 'Conflict') return null;
+          throw error;
+        }));
+      await endRehearsal(tools, id, signal);
+      // Whatever its name and mark: a VM may stand on them after a half-done finalize.
+      const used = (await listOwned(at, signal)).some(
+        ({ kind, migrationId, inUse }) => kind === 'libvirt-replica' && migrationId === id && inUse !== null,
+      );
+      if (there || used) {
         throw new VmferryError('Unsafe', `cannot remove the replica of ${id}: the VM at ${at.site} stands on it`, {
           platform: 'libvirt',
           remedy: 'Undo the migration first.',
         });
       }
-      await endRehearsal(tools, id, signal);
       await store.remove(id, { signal });
       await refreshPools(at, [await storageDir(null, signal)], signal);
     },
