@@ -3,14 +3,17 @@ import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { summarise, type Benchmark, type BenchmarkResult } from './benchmark.js';
+import { deltaIdle } from './delta-idle.js';
 import { fileRaw } from './file-raw.js';
+import { history } from './history.js';
+import { memory } from './memory.js';
 import { nbdRandom } from './nbd-random.js';
 import { nbdSparse } from './nbd-sparse.js';
 import { resume } from './resume.js';
 import { verify } from './verify.js';
 
 /** All benchmarks. A new one is a file and a line here. */
-const BENCHMARKS: readonly Benchmark[] = [nbdRandom, nbdSparse, fileRaw, verify, resume];
+const BENCHMARKS: readonly Benchmark[] = [nbdRandom, nbdSparse, fileRaw, verify, deltaIdle, resume, memory, history];
 
 const USAGE = `usage: npm run bench -- [--json FILE] [--rounds N] [--dir DIR] [NAME…]
   --json FILE   write the raw runs, too

@@ -9,7 +9,10 @@ const main = fileURLToPath(import.meta.resolve('../../bench/main.js'));
 test('an unknown benchmark is refused with exit status 2 and the names of those that exist', () => {
   const { status, stderr } = spawnSync(process.execPath, [main, 'nbd-random', 'nope'], { encoding: 'utf8' });
   assert.equal(status, 2);
-  assert.match(stderr, /no benchmark nope; there are: nbd-random, nbd-sparse, file-raw, verify, resume/);
+  assert.match(
+    stderr,
+    /no benchmark nope; there are: nbd-random, nbd-sparse, file-raw, verify, delta-idle, resume, memory, history/,
+  );
 });
 
 test('an unknown option and a senseless number of rounds are refused with exit status 2', () => {

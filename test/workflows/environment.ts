@@ -26,13 +26,15 @@ const SUGGEST_AFTER_EVENTS = 90;
 export class Environment {
   private constructor(readonly test: TestWorkflowEnvironment) {}
 
-  static async start(): Promise<Environment> {
+  /** @param suggestAfterEvents null: as the server comes. */
+  static async start(suggestAfterEvents: number | null = SUGGEST_AFTER_EVENTS): Promise<Environment> {
+    const limit = `limit.historyCount.suggestContinueAsNew=${suggestAfterEvents}`;
     const attributes = ['VmferryPhase', 'VmferryVm', 'VmferrySource', 'VmferryTarget', 'VmferryWave'];
     const test = await TestWorkflowEnvironment.createLocal({
       server: {
         executable: { type: 'existing-path', path: await findTemporal() },
         searchAttributes: attributes.map((name) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD)),
-        extraArgs: ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${SUGGEST_AFTER_EVENTS}`],
+        extraArgs: suggestAfterEvents === null ? [] : ['--dynamic-config-value', limit],
       },
     });
     return new Environment(test);
