@@ -110,6 +110,28 @@ async function rangesOf(disk: PointDisk, signal: AbortSignal): Promise<LeafRange
   return ranges;
 }
 
+/** Stretches kept of each disk in the replica's state. */
+const KEPT_RANGES = 500;
+
+/** The same leaves and some between them, in few enough stretches to be kept: the smallest gaps are closed first. */
+export function coarsened(ranges: WrittenRanges): WrittenRanges {
+  return Object.fromEntries(Object.entries(ranges).map(([id, list]) => [id, list && closeGaps(list)]));
+}
+
+function closeGaps(list: LeafRange[]): LeafRange[] {
+  let kept = list;
+  for (let gap = 1; kept.length > KEPT_RANGES; gap *= 2) {
+    const joined: LeafRange[] = [];
+    for (const { first, count } of kept) {
+      const last = joined.at(-1);
+      if (last && first - (last.first + last.count) <= gap) last.count = first + count - last.first;
+      else joined.push({ first, count });
+    }
+    kept = joined;
+  }
+  return kept;
+}
+
 async function allOrFirstFailure<T>(work: Promise<T>[], stop: AbortController): Promise<T[]> {
   let first: { error: unknown } | null = null;
   const settled = await Promise.allSettled(

@@ -4,7 +4,7 @@ import type { PassRecord } from '../src/model/status.js';
 import type { OpenPoint, OpenReplica, ReplicaState } from '../src/platforms/platform.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
 import { attemptOf, ownerOf, showProgress, signalOf } from './context.js';
-import { copyDisks, limiterOf, type CopiedDisks } from './copy-disks.js';
+import { coarsened, copyDisks, limiterOf, type CopiedDisks, type WrittenRanges } from './copy-disks.js';
 import { driftOfDisks } from './cut-over.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, PassInput, PassResult } from './io.js';
@@ -26,16 +26,22 @@ export function passActivities(deps: ActivityDeps): Pick<MigrationActivities, 'r
     async verifyPass(input) {
       const progress = new Progress();
       showProgress(() => progress.list());
-      const plan = { limiter: limiterOf(input.bandwidth), progress, signal: signalOf(), ranges: null, roots: true };
-      const { disks, failure } = await verifyDisks(deps.site(input.target), input.migrationId, plan);
+      const target = deps.site(input.target);
+      const sealed = (await target.readReplica(input.migrationId, signalOf()))?.whole?.result as Sealed | undefined;
+      const ranges = sealed?.written ?? null;
+      const plan = { limiter: limiterOf(input.bandwidth), progress, signal: signalOf(), ranges, roots: true };
+      const { disks, failure } = await verifyDisks(target, input.migrationId, plan);
       if (failure) throw failure;
       return disks;
     },
   };
 }
 
-/** What is kept in the replica's state for a retry after the seal. */
-type Sealed = Pick<PassResult, 'record' | 'checkpoint' | 'instance' | 'hardwareChanged' | 'changedBytes'>;
+/** What is kept in the replica's state for a retry after the seal, and for verify. */
+interface Sealed extends Pick<PassResult, 'record' | 'checkpoint' | 'instance' | 'hardwareChanged' | 'changedBytes'> {
+  /** Where the pass may have written; null where everything has to be read back. Never leaves the site for the history. */
+  written: WrittenRanges | null;
+}
 
 /**
  * One pass over all disks: a point in time of the source, copied into the replica or a layer, sealed, verified. A retry
@@ -54,17 +60,15 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
     );
   const limiter = limiterOf(input.bandwidth);
   let sealed: Sealed;
-  let ranges: CopiedDisks['ranges'] | null = null;
   if (before.whole && before.whole.pass >= input.number) {
     sealed = before.whole.result as Sealed;
     await source.endPoints(input.vm, input.migrationId, signal);
   } else {
-    const done = await copyPass(deps, input, { progress, limiter, signal }).catch((error: unknown) =>
+    sealed = await copyPass(deps, input, { progress, limiter, signal }).catch((error: unknown) =>
       sealedMeanwhile(target, input, error),
     );
-    sealed = done.sealed;
-    ranges = done.ranges;
   }
+  const { written: ranges, ...result } = sealed;
   const keep = input.kind === 'final' ? [] : [sealed.checkpoint];
   // The final pass's checkpoints go at the end, when nothing can lead back to copying.
   if (input.kind !== 'final') await source.deleteCheckpoints(input.vm, input.migrationId, keep, signal);
@@ -73,20 +77,16 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
     ? await verifyDisks(target, input.migrationId, plan)
     : { disks: [], failure: null };
   if (input.kind !== 'final') await target.mergeLayers(input.migrationId, signal);
-  if (!failure) return { ...sealed, disks, verified: input.verify };
-  return { ...sealed, disks, verified: false, record: { ...sealed.record, note: failure.message } };
+  if (!failure) return { ...result, disks, verified: input.verify };
+  return { ...result, disks, verified: false, record: { ...result.record, note: failure.message } };
 }
 
 /** An earlier try may have sealed the pass while this one was about to begin; then there is nothing left to copy. */
-async function sealedMeanwhile(
-  target: Site,
-  input: PassInput,
-  error: unknown,
-): Promise<{ sealed: Sealed; ranges: null }> {
+async function sealedMeanwhile(target: Site, input: PassInput, error: unknown): Promise<Sealed> {
   if (!(error instanceof VmferryError) || error.code !== 'Superseded') throw error;
   const whole = (await target.readReplica(input.migrationId, signalOf()))?.whole;
   if (!whole || whole.pass < input.number) throw error;
-  return { sealed: whole.result as Sealed, ranges: null };
+  return whole.result as Sealed;
 }
 
 interface Running {
@@ -95,11 +95,7 @@ interface Running {
   signal: AbortSignal;
 }
 
-async function copyPass(
-  deps: ActivityDeps,
-  input: PassInput,
-  running: Running,
-): Promise<{ sealed: Sealed; ranges: CopiedDisks['ranges'] }> {
+async function copyPass(deps: ActivityDeps, input: PassInput, running: Running): Promise<Sealed> {
   const { signal } = running;
   const source = deps.site(input.source);
   const began = performance.now();
@@ -120,11 +116,12 @@ async function copyPass(
         instance: seen.instance,
         hardwareChanged: seen.hardwareChanged,
         changedBytes: copied.changedBytes,
+        written: trusted(replica.state) ? coarsened(copied.ranges) : null,
       };
       await replica.seal({ pass: input.number, checkpoint: sealed.checkpoint, result: sealed });
       await replica.close();
       await point.end();
-      return { sealed, ranges: copied.ranges };
+      return sealed;
     } catch (error) {
       // The point stays at the source for the next try; its watchdog ends it if none comes.
       await point.detach().catch(() => undefined);
@@ -136,6 +133,11 @@ async function copyPass(
   } finally {
     await replica.close().catch(() => undefined);
   }
+}
+
+/** Whether all that lies beneath this pass was read back; if not, leaves that are copied again may lie anywhere. */
+function trusted(state: ReplicaState): boolean {
+  return state.whole !== null && state.verifiedPass >= state.whole.pass;
 }
 
 /** @throws VmferryError `Drift` when the disks changed, or when the source runs in the final pass. */

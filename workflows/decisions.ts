@@ -90,6 +90,13 @@ function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, pa
   ) {
     return 'the target has run and passed its probes, and nothing tracks what it wrote: say discardTargetWrites: true to give that up';
   }
+  if (name === 'approveCutover') {
+    const { at } = payload as Payloads['approveCutover'];
+    const expiry = migration.request.cutover.approvalExpiry;
+    if (at && Date.parse(at) > Date.now() + parseDurationMs(expiry)!) {
+      return `an approval lapses after ${expiry} (approvalExpiry), and ${at} is later than that`;
+    }
+  }
   if (name === 'confirmSiteDown' && !migration.unreachable.includes((payload as Payloads['confirmSiteDown']).side)) {
     return `the side that is waited for is the ${migration.unreachable.join(' or the ')}`;
   }

@@ -25,10 +25,12 @@ for (const killedAfterMs of [60, 200, 450]) {
     ] as const;
     const args = [...servers.map(({ socketPath }) => socketPath), String(SIZE)];
     const child = fork(fileURLToPath(import.meta.resolve('./copy-child.js')), args);
+    const exited = once(child, 'exit');
     await once(child, 'message');
     await new Promise((resolve) => setTimeout(resolve, killedAfterMs));
     child.kill('SIGKILL');
-    await once(child, 'exit');
+    const [, killedBy] = (await exited) as [number | null, string | null];
+    assert.equal(killedBy, 'SIGKILL', 'the copy was still going on');
 
     const [source, replica] = [await device(t, servers[0]), await device(t, servers[1])];
     const manifest = new Manifest(await device(t, servers[2]), SIZE);
