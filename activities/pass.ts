@@ -9,7 +9,7 @@ import { driftOfDisks } from './cut-over.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, PassInput, PassResult } from './io.js';
 import { Progress } from './progress.js';
-import { verifyDisks } from './verify-disks.js';
+import { verifyDisks, type Verified } from './verify-disks.js';
 
 /** A watchdog at the source ends the point when it hears nothing for a minute. */
 const KEEP_ALIVE_MS = 5_000;
@@ -69,14 +69,20 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
     );
   }
   const { written: ranges, ...result } = sealed;
-  const keep = input.kind === 'final' ? [] : [sealed.checkpoint];
-  // The final pass's checkpoints go at the end, when nothing can lead back to copying.
-  if (input.kind !== 'final') await source.deleteCheckpoints(input.vm, input.migrationId, keep, signal);
   const plan = { limiter, progress, signal, ranges, roots: input.kind === 'seed' };
-  const { disks, failure } = input.verify
-    ? await verifyDisks(target, input.migrationId, plan)
-    : { disks: [], failure: null };
-  if (input.kind !== 'final') await target.mergeLayers(input.migrationId, signal);
+  const verifyAndMerge = async () => {
+    const { disks, failure }: Verified = input.verify
+      ? await verifyDisks(target, input.migrationId, plan)
+      : { disks: [], failure: null };
+    if (input.kind !== 'final') await target.mergeLayers(input.migrationId, signal);
+    return { disks, failure };
+  };
+  const forget = async () => {
+    // The final pass's checkpoints go at the end, when nothing can lead back to copying.
+    if (input.kind === 'final') return;
+    await source.deleteCheckpoints(input.vm, input.migrationId, [sealed.checkpoint], signal);
+  };
+  const [{ disks, failure }] = await bothToTheEnd(verifyAndMerge(), forget());
   if (!failure) return { ...result, disks, verified: input.verify };
   return { ...result, disks, verified: false, record: { ...result.record, note: failure.message } };
 }
@@ -87,6 +93,12 @@ async function sealedMeanwhile(target: Site, input: PassInput, error: unknown): 
   const whole = (await target.readReplica(input.migrationId, signalOf()))?.whole;
   if (!whole || whole.pass < input.number) throw error;
   return whole.result as Sealed;
+}
+
+/** Both settle, whatever becomes of the other: nothing may go on when the activity has ended. */
+async function bothToTheEnd<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
 }
 
 interface Running {
@@ -100,10 +112,13 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
   const source = deps.site(input.source);
   const began = performance.now();
   const startedAt = new Date().toISOString();
-  const seen = await lookAt(source, input, signal);
   const attempt = input.generation * TRIES_A_GENERATION + attemptOf();
-  const replica = await deps.site(input.target).openReplica(input.migrationId, input.number, attempt, signal);
+  const looking = lookAt(source, input, signal);
+  const opening = deps.site(input.target).openReplica(input.migrationId, input.number, attempt, signal);
+  await Promise.allSettled([looking, opening]);
+  const replica = await opening;
   try {
+    const seen = await looking;
     const point = await openPoint(deps, source, input, replica, signal);
     const lost = new AbortController();
     const alive = setInterval(() => void point.keepAlive().catch((error: unknown) => lost.abort(error)), KEEP_ALIVE_MS);
@@ -119,8 +134,7 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
         written: trusted(replica.state) ? coarsened(copied.ranges) : null,
       };
       await replica.seal({ pass: input.number, checkpoint: sealed.checkpoint, result: sealed });
-      await replica.close();
-      await point.end();
+      await bothToTheEnd(replica.close(), point.end());
       return sealed;
     } catch (error) {
       // The point stays at the source for the next try; its watchdog ends it if none comes.
@@ -169,7 +183,8 @@ async function openPoint(
   signal: AbortSignal,
 ): Promise<OpenPoint> {
   const points = replica.state.torn?.points ?? [];
-  const current = await source.currentPoint(input.vm, input.migrationId, signal);
+  // Without a point noted, whatever stands at the source was not copied from.
+  const current = points.length > 0 ? await source.currentPoint(input.vm, input.migrationId, signal) : null;
   const known = current !== null && points.includes(current);
   const checkpoint = known ? current : pointName(input, points.length + 1);
   const { vm, disks, quiesce } = input;

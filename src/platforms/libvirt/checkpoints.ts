@@ -27,8 +27,9 @@ export async function deleteCheckpoints(
   keep: readonly string[],
   signal?: AbortSignal,
 ): Promise<void> {
-  if ((await at.virsh.findUuid(vm, signal)) === null) return;
-  const seen = await survey(at, vm, signal);
+  const uuid = await at.virsh.findUuid(vm, signal);
+  if (uuid === null) return;
+  const seen = await survey(at, vm, signal, uuid);
   const over = (name: string) => name.startsWith(namePrefix(migrationId)) && !keep.includes(name);
   for (const name of seen.checkpoints.filter(over)) {
     const remove = ['checkpoint-delete', '--domain', seen.uuid, `--checkpointname=${name}`];

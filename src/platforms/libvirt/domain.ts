@@ -23,8 +23,10 @@ export async function readDomain(at: LibvirtConnection, vm: string, signal?: Abo
   const uuid = await at.virsh.uuid(vm, signal);
   const current = parseXml(await at.virsh.run(['dumpxml', '--domain', uuid], { signal }), `the definition of ${vm}`);
   if (current.get('id') === null) return { uuid, live: null, definition: current, persistent: true };
-  const text = await at.virsh.runOr(NOT_PERSISTENT, ['dumpxml', '--inactive', '--domain', uuid], { signal });
-  const info = await at.virsh.run(['dominfo', '--domain', uuid], { signal });
+  const [text, info] = await Promise.all([
+    at.virsh.runOr(NOT_PERSISTENT, ['dumpxml', '--inactive', '--domain', uuid], { signal }),
+    at.virsh.run(['dominfo', '--domain', uuid], { signal }),
+  ]);
   const persistent = /^Persistent:\s+yes/m.test(info);
   const definition = text === null ? current : parseXml(text, `the definition of ${vm}`);
   return { uuid, live: current, definition, persistent };
@@ -43,23 +45,28 @@ export async function diskFacts(
   signal?: AbortSignal,
 ): Promise<Map<string, DiskFacts>> {
   const elements = hardDisks(domain.live ?? domain.definition);
-  const sizes = await blockSizes(at, domain.uuid, elements.map(diskIdOf), signal);
-  const facts = new Map<string, DiskFacts>();
+  const [sizes, images] = await Promise.all([
+    blockSizes(at, domain.uuid, elements.map(diskIdOf), signal),
+    imagesOf(at, elements, signal),
+  ]);
+  const facts = images.map(({ id, path, image }): [string, DiskFacts] => {
+    const size = sizes.get(id);
+    const sizeBytes = size?.capacity ?? image?.sizeBytes ?? null;
+    return [id, { path, image, sizeBytes, allocatedBytes: size?.allocation ?? image?.allocatedBytes ?? null }];
+  });
+  return new Map(facts);
+}
+
+async function imagesOf(at: LibvirtConnection, elements: readonly XmlElement[], signal?: AbortSignal) {
+  const found: (Pick<DiskFacts, 'path' | 'image'> & { id: string })[] = [];
   for (const element of elements) {
-    const id = diskIdOf(element);
     const path = await diskPath(at, element, signal);
     const format = element.at('driver')?.get('type') ?? 'raw';
     const readable = path !== null && path.startsWith('/') && format === 'qcow2';
     const image = readable ? await imageInfo(at.host, path, format, signal).catch(() => null) : null;
-    const size = sizes.get(id);
-    facts.set(id, {
-      path,
-      image,
-      sizeBytes: size?.capacity ?? image?.sizeBytes ?? null,
-      allocatedBytes: size?.allocation ?? image?.allocatedBytes ?? null,
-    });
+    found.push({ id: diskIdOf(element), path, image });
   }
-  return facts;
+  return found;
 }
 
 export async function diskPath(at: LibvirtConnection, disk: XmlElement, signal?: AbortSignal): Promise<string | null> {

@@ -22,12 +22,15 @@ const OFF_TIMEOUT_MS = 60_000;
 export async function runState(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<RunState | null> {
   const uuid = await at.virsh.findUuid(vm, signal);
   if (uuid === null) return null;
-  const info = await at.virsh.runOr(/failed to get domain/i, ['dominfo', '--domain', uuid], { signal });
+  const [info, started] = await Promise.all([
+    at.virsh.runOr(/failed to get domain/i, ['dominfo', '--domain', uuid], { signal }),
+    processStart(at, uuid, signal),
+  ]);
   if (info === null) return null;
   const field = (name: string) => new RegExp(`^${name}:\\s+(.*\\S)\\s*$`, 'm').exec(info)?.[1] ?? '';
   const state = STATES[field('State')] ?? 'other';
   const id = field('Id');
-  const instance = id === '' || id === '-' ? null : `${id}@${await processStart(at, uuid, signal)}`;
+  const instance = id === '' || id === '-' ? null : `${id}@${started}`;
   return { state, instance, autostart: field('Autostart') === 'enable' };
 }
 

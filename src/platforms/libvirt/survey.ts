@@ -24,14 +24,11 @@ export interface Survey {
 
 const SCRIPT = `
 mark=$1 uri=$2 uuid=$3 points=$4 scratch=$5
-v() { virsh --quiet --connect "$uri" "$@"; }
-v dumpxml --domain "$uuid" || exit 1
-echo "$mark"
-v backup-dumpxml --domain "$uuid" 2>/dev/null
-echo "$mark"
-v checkpoint-list --name --domain "$uuid" || exit 1
-echo "$mark"
-v domstate --domain "$uuid" || exit 1
+virsh --quiet --connect "$uri" "
+  dumpxml --domain $uuid; echo '$mark';
+  backup-dumpxml --domain $uuid; echo '$mark';
+  checkpoint-list --name --domain $uuid; echo '$mark';
+  domstate --domain $uuid"
 for file in $(grep -lzsxF -e "$uuid" /proc/[0-9]*/cmdline); do
   dir=\${file%/cmdline}
   case $(cat "$dir/comm" 2>/dev/null) in qemu*|kvm*) ;; *) continue ;; esac
@@ -49,12 +46,22 @@ for plan in "$points"/vmferry-*/; do
 done
 exit 0`;
 
-export async function survey(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<Survey> {
-  const uuid = await at.virsh.uuid(vm, signal);
-  const mark = `--- ${randomBytes(12).toString('hex')}`;
+/** What virsh may fail with: there is no job. It goes on with its other commands all the same. */
+const NO_JOB = /no domain backup job|domain is not running/i;
+
+/** @param known the VM's UUID where it was just looked up. */
+export async function survey(at: LibvirtConnection, vm: string, signal?: AbortSignal, known?: string): Promise<Survey> {
+  const uuid = known ?? (await at.virsh.uuid(vm, signal));
+  const mark = `=== ${randomBytes(12).toString('hex')}`;
   const args = [mark, at.virsh.uri, uuid, pointsFolder(at), at.config.scratchDir];
-  const { stdout } = await at.host.run('sh', ['-c', SCRIPT, 'sh', ...args], { signal });
-  const [definition, job, checkpoints, run, space, ...plans] = stdout.split(`${mark}\n`);
+  const { stdout, stderr } = await at.host.run('sh', ['-c', SCRIPT, 'sh', ...args], { signal });
+  const trouble = stderr.split('\n').filter((line) => line.startsWith('error: ') && !NO_JOB.test(line));
+  if (trouble.length > 0) {
+    throw new VmferryError('ToolFailed', `cannot look at ${vm} on ${at.host.name}: ${trouble.join('; ')}`, {
+      platform: 'libvirt',
+    });
+  }
+  const [definition, job, checkpoints, run, space, ...plans] = stdout.split(new RegExp(`${mark}\\n?`));
   const domain = parseXml(definition ?? '', `the definition of ${vm}`);
   const [state, started, user, group] = (run ?? '')
     .split('\n')
