@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VmferryError } from '../errors.js';
@@ -128,7 +129,7 @@ export class SshHost implements Host {
   }
 
   private folder(): Promise<string> {
-    this.directory ??= mkdtemp(join(tmpdir(), 'vmferry-ssh-'));
+    this.directory ??= makeFolder();
     return this.directory;
   }
 
@@ -173,4 +174,14 @@ export class SshHost implements Host {
       },
     );
   }
+}
+
+/** A folder for sockets, named after this process; those of processes that were killed are removed on the way. */
+async function makeFolder(): Promise<string> {
+  const parent = tmpdir();
+  for (const name of await readdir(parent)) {
+    const pid = /^vmferry-ssh-(\d+)-/.exec(name)?.[1];
+    if (pid && !existsSync(`/proc/${pid}`)) await rm(join(parent, name), { recursive: true, force: true });
+  }
+  return await mkdtemp(join(parent, `vmferry-ssh-${process.pid}-`));
 }

@@ -80,7 +80,8 @@ export class World {
     const worker = spawn(
       process.execPath,
       ['--enable-source-maps', WORKER, this.lab.configPath, this.temporal.address],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      // What a killed worker leaves in its folder for temporary files goes with the lab.
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: this.lab.directory } },
     );
     this.workers.push(worker);
     worker.stderr.on('data', (data: Buffer) => void appendFile(log, data).catch(() => undefined));
