@@ -47,15 +47,12 @@ export interface Carried {
   status: MigrationStatus;
   assessment: Assessment | null;
   rehearsal: RehearsalResult | null;
-  rehearsedPass: number;
   /** The last pass was read back and is right. */
   verified: boolean;
   marks: Marks;
   lastInstance: string | null;
   approvalRequired: boolean;
   notBefore: string | null;
-  /** Passes of this migration whose changes were below the request's limit, in a row. */
-  convergedPasses: number;
   announced: string[];
   /** Phase before `paused` or `needs-attention`. */
   resumeTo: Phase | null;
@@ -138,7 +135,6 @@ export class Migration {
       status,
       assessment: null,
       rehearsal: null,
-      rehearsedPass: 0,
       verified: false,
       marks: {
         claimed: false,
@@ -156,7 +152,6 @@ export class Migration {
       lastInstance: null,
       approvalRequired: request.cutover.approval === 'required',
       notBefore: request.cutover.at ?? null,
-      convergedPasses: 0,
       announced: [],
       resumeTo: null,
       wishes: {

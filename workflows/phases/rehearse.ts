@@ -25,7 +25,6 @@ export async function rehearse(line: Line): Promise<void> {
     marks.rehearsal = false;
     migration.removed('rehearsal');
     carried.rehearsal = result;
-    carried.rehearsedPass = status.passCount;
     migration.addEvidence(result.probes, result.evidence);
     migration.repredict();
     if (result.passed) {

@@ -125,7 +125,6 @@ function note(migration: Migration, result: PassResult): void {
       result.verified &&
       result.record.kind === 'delta' &&
       result.changedBytes < parseSizeBytes(request.sync.convergedBelow)!;
-    carried.convergedPasses = small ? carried.convergedPasses + 1 : 0;
     if (small && !status.converged) migration.event(`converged with pass ${result.record.number}`);
     status.converged = small || status.converged;
     if (!status.converged && result.record.number === request.sync.maxPasses) {
