@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal, type EmbeddedTemporal } from '#temporal';
@@ -150,8 +151,18 @@ export class World {
     return stdout.trim();
   }
 
-  /** What a migration left behind at both hosts: processes, files, checkpoints, claims. */
+  /** What a migration left behind at both hosts: processes, files, checkpoints. Watchdogs end within a second or two. */
   async leftovers(migrationId: string): Promise<string[]> {
+    const until = Date.now() + 5_000;
+    for (;;) {
+      const left = await this.leftNow(migrationId);
+      const processes = left.filter((line) => !/^(old|new): \//.test(line));
+      if (processes.length === 0 || Date.now() > until) return left;
+      await sleep(500);
+    }
+  }
+
+  private async leftNow(migrationId: string): Promise<string[]> {
     const left: string[] = [];
     for (const site of ['old', 'new'] as const) {
       const { host } = this.lab[site];

@@ -52,12 +52,20 @@ while [ -d "$folder" ] && [ ! -e "$folder/ended" ]; do
   sleep 0.5
 done`;
 
-/** Thaws the guest when whoever froze it has not done so in time, and goes on trying until it is done. */
+/**
+ * Thaws the guest when whoever froze it has not done so in time, and goes on trying until it is done. Ends when somebody
+ * else has thawed.
+ */
 export const THAW = `
 uri=$1 uuid=$2 folder=$3 token=$4 seconds=$5
-sleep "$seconds"
+frozen() { [ "$(cat "$folder/frozen" 2>/dev/null)" = "$token" ]; }
 tries=0
-while [ "$(cat "$folder/frozen" 2>/dev/null)" = "$token" ] && [ "$tries" -lt 600 ]; do
+while frozen && [ "$tries" -lt "$((seconds * 2))" ]; do
+  tries=$((tries + 1))
+  sleep 0.5
+done
+tries=0
+while frozen && [ "$tries" -lt 600 ]; do
   if virsh --quiet --connect "$uri" domfsthaw --domain "$uuid"; then rm -f -- "$folder/frozen"; exit 0; fi
   tries=$((tries + 1))
   sleep 1
@@ -84,18 +92,21 @@ mkdir -p -- "$scratch/$name" && chown -- "$owner" "$scratch/$name" || exit 1
 floor=$reserve
 if fallocate -l "$((reserve / 2))" -- "$scratch/$name/reserve" 2>/dev/null; then floor=$((reserve / 2)); fi
 setsid sh -c "$watch" vmferry-watch "$uri" "$uuid" "$name" "$scratch" "$folder" "$floor" "$lease" </dev/null >/dev/null 2>&1 9>&- &
+# The dead man's thaw is not needed any more; it is the leader of a process group of its own.
+thawed() { rm -f -- "$folder/frozen"; kill -- "-$thawer" 2>/dev/null; }
 froze=no unquiesced=
 if [ "$freeze" != no ]; then
   token=$name.$$.$(date +%s%N)
   printf '%s' "$token" >"$folder/frozen"
   setsid sh -c "$thaw" vmferry-thaw "$uri" "$uuid" "$folder" "$token" "$seconds" </dev/null >/dev/null 2>&1 9>&- &
+  thawer=$!
   said=$(timeout 12 virsh --connect "$uri" domfsfreeze --domain "$uuid" 2>&1)
   case $? in
     0) froze=yes ;;
     # It may freeze yet: the dead man's thaw goes on trying.
     124) froze=unknown; said='the guest agent did not freeze in time' ;;
     # An agent that does not answer was asked nothing; one that fails has thawed by itself.
-    *) froze=failed; rm -f -- "$folder/frozen" ;;
+    *) froze=failed; thawed ;;
   esac
   [ "$froze" = yes ] || unquiesced="not quiesced: $(echo "$said" | tail -n 1)"
 fi
@@ -110,8 +121,8 @@ if [ "$froze" = yes ] || [ "$freeze" != required ]; then
 fi
 if [ "$froze" = yes ]; then
   [ "$(cat "$folder/frozen" 2>/dev/null)" = "$token" ] || froze=late
-  thawed=$(virsh --connect "$uri" domfsthaw --domain "$uuid" 2>&1) && rm -f -- "$folder/frozen"
-  case $thawed in *'Thawed 0 '*) froze=none ;; esac
+  answer=$(virsh --connect "$uri" domfsthaw --domain "$uuid" 2>&1) && thawed
+  case $answer in *'Thawed 0 '*) froze=none ;; esac
   case $froze in
     late) unquiesced='not quiesced: the freeze was over before the point was taken' ;;
     none) unquiesced='not quiesced: the guest agent found no file system to freeze' ;;
