@@ -1,7 +1,7 @@
 import { VmferryError } from '../errors.js';
 import type { BlockWriter } from './block-device.js';
 import { abortable, deferred, type Deferred } from './deferred.js';
-import { DIGEST_BYTES, LEAF_BYTES } from './digest.js';
+import { DIGEST_BYTES } from './digest.js';
 import type { LeafRange, Manifest } from './manifest.js';
 
 /** Leaves whose data was written: `digests` one after the other, or a single one that holds for all. */
@@ -12,8 +12,8 @@ export interface Written extends LeafRange {
 export interface CommitterOptions {
   replica: BlockWriter;
   manifest: Manifest;
-  /** A commit begins when this much was written since the last. */
-  everyBytes: number;
+  /** No more than this much is written and not recorded; commits begin well before, so that no writer waits in vain. */
+  mostBytes: number;
   /** A commit begins when the last was this long ago. */
   everyMs: number;
   signal: AbortSignal;
@@ -21,6 +21,8 @@ export interface CommitterOptions {
   onFailure: (error: unknown) => void;
 }
 
+/** A commit begins when this part of `mostBytes` was written since the last: storage is kept busy, writers go on. */
+const BATCH_PART = 1 / 4;
 /** Many small runs of leaves count as much as this many bytes, so that the list of them stays short. */
 const MAX_PENDING = 4096;
 /** Digests are made durable this often and at the end; before, they survive the end of this process all the same. */
@@ -32,6 +34,7 @@ const DURABLE_MS = 5_000;
  */
 export class Committer {
   readonly #options: CommitterOptions;
+  readonly #batchBytes: number;
   readonly #timer: NodeJS.Timeout;
   #pending: Written[] = [];
   #pendingBytes = 0;
@@ -42,6 +45,7 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    this.#batchBytes = options.mostBytes * BATCH_PART;
     this.#timer = setInterval(() => this.#kick(), options.everyMs).unref();
   }
 
@@ -49,14 +53,13 @@ export class Committer {
   add(written: Written, bytes: number): void {
     this.#pending.push(written);
     this.#pendingBytes += bytes;
-    if (this.#pendingBytes >= this.#options.everyBytes || this.#pending.length >= MAX_PENDING) this.#kick();
+    if (this.#pendingBytes >= this.#batchBytes || this.#pending.length >= MAX_PENDING) this.#kick();
   }
 
-  /** Returns once less than half as much again as a batch is not recorded. */
+  /** Returns once there is room for more that is written and not recorded. */
   async room(): Promise<void> {
-    const { everyBytes, signal } = this.#options;
-    const limit = everyBytes * 1.5;
-    while (this.#pendingBytes + this.#committingBytes >= limit || this.#pending.length >= 2 * MAX_PENDING) {
+    const { mostBytes, signal } = this.#options;
+    while (this.#pendingBytes + this.#committingBytes >= mostBytes || this.#pending.length >= 2 * MAX_PENDING) {
       this.#kick();
       await abortable(this.#committed.promise, signal, cancelled);
     }
@@ -84,7 +87,7 @@ export class Committer {
         this.#running = null;
         this.#committed.resolve();
         this.#committed = deferred();
-        if (this.#pendingBytes >= this.#options.everyBytes) this.#kick();
+        if (this.#pendingBytes >= this.#batchBytes) this.#kick();
       });
   }
 
@@ -106,11 +109,6 @@ export class Committer {
     }
     this.#committingBytes = 0;
   }
-}
-
-/** What a batch may hold so that no more than `bytes` is copied again, with `inFlightBytes` under way beside it. */
-export function batchBytes(bytes: number, inFlightBytes: number): number {
-  return Math.max(LEAF_BYTES, Math.floor((bytes - inFlightBytes) / 1.5));
 }
 
 function cancelled(): VmferryError {

@@ -1,8 +1,9 @@
 import { VmferryError } from '../errors.js';
 import type { BlockReader, BlockStore } from './block-device.js';
-import { batchBytes, Committer } from './committer.js';
-import { CopyTasks, type CopyTask } from './copy-tasks.js';
+import { Committer } from './committer.js';
+import { CopyTasks, IN_FLIGHT, type CopyTask } from './copy-tasks.js';
 import { tiedController } from './deferred.js';
+import { LEAF_BYTES } from './digest.js';
 import { CHUNK_BYTES, LeafCopier } from './leaf-copier.js';
 import type { RateLimiter } from './limiter.js';
 import type { Manifest } from './manifest.js';
@@ -28,7 +29,7 @@ export interface CopyOptions {
   limiter?: RateLimiter;
   /** Called twice a second, and at the end. */
   onProgress?: (progress: Progress) => void;
-  /** Requests of 1 MiB under way at once; each takes as much memory. Default 8. */
+  /** Requests of 512 KiB under way at once; each takes as much memory. Default 16. */
   inFlight?: number;
   /** A crash costs no more than this much copied again. Default 64 MiB; little of it means many flushes. */
   atRiskBytes?: number;
@@ -127,13 +128,14 @@ async function copyLeaves(
 ): Promise<Pick<CopyStats, 'bytesRead' | 'bytesWritten' | 'bytesZeroed' | 'leavesCopied'>> {
   const { source, replica, manifest, mode, limiter } = options;
   const { signal } = controller;
-  const inFlight = options.inFlight ?? 8;
+  const inFlight = options.inFlight ?? IN_FLIGHT;
+  const atRiskBytes = options.atRiskBytes ?? 64 * 1024 * 1024;
   const meter = new Meter(doneBytes, totalBytes, options.onProgress);
   let commitFailure: { error: unknown } | null = null;
   const committer = new Committer({
     replica,
     manifest,
-    everyBytes: batchBytes(options.atRiskBytes ?? 64 * 1024 * 1024, inFlight * CHUNK_BYTES),
+    mostBytes: Math.max(LEAF_BYTES, atRiskBytes - inFlight * CHUNK_BYTES),
     everyMs: options.commitEveryMs ?? 2_000,
     signal,
     onFailure: (error) => {

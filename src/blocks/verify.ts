@@ -1,6 +1,6 @@
 import { VmferryError } from '../errors.js';
 import type { BlockReader } from './block-device.js';
-import { DATA_LEAVES } from './copy-tasks.js';
+import { DATA_LEAVES, IN_FLIGHT } from './copy-tasks.js';
 import { tiedController } from './deferred.js';
 import { DIGEST_BYTES, LEAF_BYTES, leafDigest, leafLength, ZERO_LEAF_DIGEST } from './digest.js';
 import type { RateLimiter } from './limiter.js';
@@ -22,7 +22,7 @@ export interface VerifyOptions {
   limiter?: RateLimiter;
   /** Called twice a second, and at the end. */
   onProgress?: (progress: Progress) => void;
-  /** Requests of 1 MiB under way at once. Default 8. */
+  /** Requests of 512 KiB under way at once. Default 16. */
   inFlight?: number;
   signal?: AbortSignal;
 }
@@ -62,7 +62,7 @@ export async function verifyReplica(options: VerifyOptions): Promise<VerifyResul
   const checker = new Checker(options, meter, controller.signal);
   try {
     const work = (task: Task): Promise<void> => checker.check(task);
-    await runPipeline(tasks(options, controller.signal), options.inFlight ?? 8, work, () => controller.abort());
+    await runPipeline(tasks(options, controller.signal), options.inFlight ?? IN_FLIGHT, work, () => controller.abort());
     if (options.markMismatches && checker.result.mismatches > 0) await manifest.flush(controller.signal);
   } catch (error) {
     if (!options.signal?.aborted) throw error;

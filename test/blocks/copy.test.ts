@@ -128,7 +128,7 @@ test('an error of the source stops the copy with that error, and what was record
   const bytes = noise(40 * MIB, 4);
   const manifest = memoryManifest(bytes.length);
   const replica = new MemoryDisk(bytes.length);
-  const fault = faulty({ on: ['read'], nth: 33, what: new VmferryError('ToolFailed', 'cannot read: bad sector') });
+  const fault = faulty({ on: ['read'], nth: 65, what: new VmferryError('ToolFailed', 'cannot read: bad sector') });
   const options = { replica, manifest, mode: 'unknown', inFlight: 2, atRiskBytes: 6 * MIB } as const;
   await failsAs(
     copyDisk({ ...options, source: interceptReader(new MemoryDisk(bytes), fault) }),
