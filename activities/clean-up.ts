@@ -1,22 +1,20 @@
 import { VmferryError } from '../src/errors.js';
 import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps } from './deps.js';
-import type { MigrationActivities } from './io.js';
+import type { MigrationActivities, Ref } from './io.js';
 
-type Names = 'claimSource' | 'createReplica' | 'removeTarget' | 'restoreSource' | 'cleanSource' | 'cleanTarget';
+type Names = 'prepare' | 'removeTarget' | 'restoreSource' | 'cleanSource' | 'cleanTarget';
 
 /** Claim and replica, and the way back from them. */
 export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities, Names> {
   return {
-    async claimSource(ref) {
-      await deps
-        .site(ref.source)
-        .claim(ref.vm, { ...ownerOf(deps, ref), vm: ref.vm, claimedAt: new Date().toISOString() }, signalOf());
-    },
-    async createReplica(input) {
-      await deps
-        .site(input.target)
-        .createReplica({ owner: ownerOf(deps, input), targetName: input.targetName, disks: input.disks }, signalOf());
+    async prepare(input) {
+      const owner = ownerOf(deps, input);
+      const claim = { ...owner, vm: input.vm, claimedAt: new Date().toISOString() };
+      // Nothing is made for a VM that another migration has.
+      await deps.site(input.source).claim(input.vm, claim, signalOf());
+      const { targetName, disks } = input;
+      await deps.site(input.target).createReplica({ owner, targetName, disks }, signalOf());
     },
     async removeTarget(ref) {
       const target = deps.site(ref.target);
@@ -33,25 +31,28 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
       if (run?.state === 'crashed') await source.forceOff(input.vm, signalOf());
       await source.start(input.vm, signalOf());
     },
-    async cleanSource(ref) {
-      const source = deps.site(ref.source);
-      await source.endPoints(ref.vm, ref.migrationId, signalOf());
-      await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
-      await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
-    },
+    cleanSource: (ref) => cleanSource(deps, ref),
     async cleanTarget(input) {
       const target = deps.site(input.target);
       const state = await target.readReplica(input.migrationId, signalOf());
-      if (state === null) return { kept: false };
-      if (state.whole && input.keepWhole) {
+      if (state?.whole && input.keepWhole) {
         await target.discardTorn(input.migrationId, signalOf());
         await target.mergeLayers(input.migrationId, signalOf());
         return { kept: true };
       }
+      // Without a state, too: its creation may have been cut off half-way.
       await target.removeReplica(input.migrationId, signalOf());
       return { kept: false };
     },
   };
+}
+
+/** Ends points, checkpoints and claim at the source. */
+export async function cleanSource(deps: ActivityDeps, ref: Ref): Promise<void> {
+  const source = deps.site(ref.source);
+  await source.endPoints(ref.vm, ref.migrationId, signalOf());
+  await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
+  await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
 }
 
 /** The source is started only after the target was seen unable to run: off and undefined, at its own site. */

@@ -2,6 +2,7 @@ import { VmferryError } from '../src/errors.js';
 import type { VmDescription } from '../src/model/vm.js';
 import type { SideState } from '../src/platforms/platform.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
+import { cleanSource } from './clean-up.js';
 import { ownerOf, pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { saveEvidence } from './evidence-files.js';
@@ -13,36 +14,28 @@ const POLL_MS = 200;
 const ASK_AGAIN_MS = 30_000;
 
 type Names =
-  | 'lastLook'
-  | 'holdSource'
-  | 'stopSource'
-  | 'forceStopSource'
-  | 'defineTarget'
-  | 'startTarget'
-  | 'plugTarget'
-  | 'probeTarget'
-  | 'finalizeTarget'
-  | 'retireSource';
+  'holdSource' | 'stopSource' | 'forceStopSource' | 'startTarget' | 'probeTarget' | 'finalizeTarget' | 'retireSource';
 
 export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities, Names> {
   return {
-    async lastLook(input) {
+    async holdSource(input) {
       const source = deps.site(input.source);
       const found = await source.describe(input.vm, signalOf());
       assertAsAssessed(found, input);
       const run = await source.runState(input.vm, signalOf());
       const facts = run?.state === 'running' ? await source.guestFacts(input.vm, signalOf()) : null;
-      return { facts, running: run?.state === 'running' || run?.state === 'paused', instance: run?.instance ?? null };
+      await source.setAutostart(input.vm, false, signalOf());
+      return { facts, running: run?.state === 'running' || run?.state === 'paused' };
     },
-    holdSource: (ref) => deps.site(ref.source).setAutostart(ref.vm, false, signalOf()),
     stopSource: (input) => stopSource(deps.site(input.source), input.vm, input.timeoutMs),
     async forceStopSource(ref) {
       const began = performance.now();
       await deps.site(ref.source).forceOff(ref.vm, signalOf());
       return { off: true, tookMs: Math.round(performance.now() - began) };
     },
-    async defineTarget(input) {
+    async startTarget(input) {
       await assertSourceOff(deps, input);
+      const target = deps.site(input.target);
       const sides = await deps.site(input.source).readSideState(input.vm, signalOf());
       assertSidesRead(input.description, sides);
       const vm = {
@@ -51,30 +44,40 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
         description: input.description,
         networks: input.networks,
       };
-      await deps.site(input.target).define(vm, sides, signalOf());
+      await target.define(vm, sides, signalOf());
+      // Looked at again: defining takes a while, and somebody may have started the source meanwhile.
+      await assertSourceOff(deps, input);
+      const run = await target.runState(input.targetName, signalOf());
+      if (run?.state !== 'running') await target.start(input.targetName, signalOf());
     },
-    async startTarget(ref) {
-      await assertSourceOff(deps, ref);
-      const target = deps.site(ref.target);
-      const run = await target.runState(ref.targetName, signalOf());
-      if (run?.state !== 'running') await target.start(ref.targetName, signalOf());
+    async probeTarget(input) {
+      if (input.stage === 'online') {
+        await assertSourceOff(deps, input);
+        await deps.site(input.target).setLinks(input.targetName, true, signalOf());
+      }
+      return await probeTarget(deps, input);
     },
-    async plugTarget(ref) {
-      await assertSourceOff(deps, ref);
-      await deps.site(ref.target).setLinks(ref.targetName, true, signalOf());
+    async finalizeTarget(input) {
+      const signal = signalOf();
+      await deps.site(input.target).finalize(input.targetName, input.migrationId, input.autostart, signal);
+      try {
+        await retireSource(deps, input);
+        return { retired: true };
+      } catch (error) {
+        if (signal.aborted) throw error;
+        return { retired: false };
+      }
     },
-    probeTarget: (input) => probeTarget(deps, input),
-    finalizeTarget: (input) =>
-      deps.site(input.target).finalize(input.targetName, input.migrationId, input.autostart, signalOf()),
-    retireSource: (ref) =>
-      deps
-        .site(ref.source)
-        .retire(
-          ref.vm,
-          `moved to ${ref.target} as ${ref.targetName} by vmferry migration ${ref.migrationId} at ${new Date().toISOString()}`,
-          signalOf(),
-        ),
+    retireSource: (ref) => retireSource(deps, ref),
   };
+}
+
+async function retireSource(deps: ActivityDeps, ref: Ref & { movedAt: string }): Promise<void> {
+  const { target, targetName, migrationId, movedAt } = ref;
+  // The same words at every try: they are added to the VM's description once.
+  const note = `moved to ${target} as ${targetName} by vmferry migration ${migrationId} at ${movedAt}`;
+  await deps.site(ref.source).retire(ref.vm, note, signalOf());
+  await cleanSource(deps, ref);
 }
 
 /** Source and target never run at the same time: nothing is started or plugged unless the source is seen off and held. */

@@ -103,7 +103,7 @@ export interface TargetInput extends Ref {
 export interface ProbeInput extends Ref {
   probes: Probe[] | null;
   facts: GuestFacts | null;
-  /** `offline`: what needs no network; `online`: the others. */
+  /** `offline`: what needs no network; `online`: the others, once it is plugged. */
   stage: 'offline' | 'online';
   startedAt: string;
 }
@@ -128,25 +128,29 @@ export interface Notice {
 /** Every activity of `migrateVm`; each takes one object, may run twice and at once, and may be killed at any point. */
 export interface MigrationActivities {
   assess(input: { ref: Ref; request: MigrateVmRequest }): Promise<Assessment>;
-  claimSource(ref: Ref): Promise<void>;
-  createReplica(input: Ref & { disks: PlannedDisk[] }): Promise<void>;
+  /** Claims the source, then makes the empty replica. Fails as `AlreadyClaimed` where another migration has the VM. */
+  prepare(input: Ref & { disks: PlannedDisk[] }): Promise<void>;
   runPass(input: PassInput): Promise<PassResult>;
   verifyPass(input: Ref & { bandwidth: string | null }): Promise<DiskRecord[]>;
   rehearse(input: RehearsalInput): Promise<RehearsalResult>;
   endRehearsal(ref: Ref): Promise<void>;
-  /** What answers at the source just before it is stopped, and that it is still the same VM. */
-  lastLook(
+  /** Looks at the source just before it is stopped: what answers, and that it is still the same VM; then holds its autostart off. */
+  holdSource(
     input: Ref & { hardwarePrint: string; diskPrint: string },
-  ): Promise<{ facts: GuestFacts | null; running: boolean; instance: string | null }>;
-  holdSource(ref: Ref): Promise<void>;
+  ): Promise<{ facts: GuestFacts | null; running: boolean }>;
   stopSource(input: Ref & { timeoutMs: number }): Promise<StopResult>;
   forceStopSource(ref: Ref): Promise<StopResult>;
-  defineTarget(input: TargetInput): Promise<void>;
-  startTarget(input: Ref): Promise<void>;
-  plugTarget(input: Ref): Promise<void>;
+  /** Defines the target and starts it with its network unplugged; each only while the source is seen off. */
+  startTarget(input: TargetInput): Promise<void>;
+  /** The `online` stage plugs the network first, while the source is seen off. */
   probeTarget(input: ProbeInput): Promise<ProbeOutcome>;
-  finalizeTarget(input: Ref & { autostart: boolean }): Promise<void>;
-  retireSource(input: Ref): Promise<void>;
+  /**
+   * Makes the target final, and then tries once to do what `retireSource` does. `retired` is false where that failed: the
+   * target is final all the same.
+   */
+  finalizeTarget(input: Ref & { autostart: boolean; movedAt: string }): Promise<{ retired: boolean }>;
+  /** Keeps the source stopped and marked as moved; ends points, checkpoints and claim there. */
+  retireSource(input: Ref & { movedAt: string }): Promise<void>;
   /** Stops the target and makes it unable to start; returns only when both are seen. */
   removeTarget(ref: Ref): Promise<void>;
   /** Starts the source again and puts its autostart back; refuses while the target can run, unless it was confirmed down. */

@@ -77,7 +77,7 @@ export class Line {
 
   /**
    * Runs an activity before cutover. A lost worker, a pause and a new bandwidth lead to another try; what retries cannot
-   * mend waits for a human in `needs-attention`.
+   * mend waits for a human in `needs-attention`. `ends`: codes of failures that end the migration instead.
    * @throws Aborted when that was asked for.
    */
   async step<N extends keyof MigrationActivities>(
@@ -85,12 +85,13 @@ export class Line {
     site: string,
     summary: string,
     input: () => Parameters<MigrationActivities[N]>[0],
+    ends: readonly string[] = [],
   ) {
     for (;;) {
       this.checkAbort();
       await this.whilePaused();
       try {
-        return await this.interruptible(() => activity(name, site, 'patient', summary, input()));
+        return await this.interruptible(() => this.run(name, site, 'patient', summary, input()));
       } catch (error) {
         this.checkAbort();
         if (isCancellation(error)) continue;
@@ -98,6 +99,7 @@ export class Line {
           this.migration.event(`${summary}: its worker was lost; going on`);
           continue;
         }
+        if (ends.includes(troubleOf(error).code)) throw error;
         await this.attention(troubleOf(error));
       }
     }
@@ -112,7 +114,7 @@ export class Line {
   ) {
     this.checkAbort();
     try {
-      return await this.interruptible(() => activity(name, site, 'patient', summary, input));
+      return await this.interruptible(() => this.run(name, site, 'patient', summary, input));
     } catch (error) {
       this.checkAbort();
       throw error;
@@ -126,7 +128,7 @@ export class Line {
     summary: string,
     input: Parameters<MigrationActivities[N]>[0],
   ) {
-    return await activity(name, site, 'patient', summary, input);
+    return await this.run(name, site, 'patient', summary, input);
   }
 
   /** Runs an activity while the source is being stopped or down: a few tries, then the error leads to the undo. */
@@ -139,7 +141,7 @@ export class Line {
   ) {
     this.checkUndo();
     try {
-      return await this.interruptible(() => activity(name, site, manner, summary, input));
+      return await this.interruptible(() => this.run(name, site, manner, summary, input));
     } catch (error) {
       this.checkUndo();
       throw error;
@@ -162,7 +164,7 @@ export class Line {
     const { marks } = migration;
     for (;;) {
       try {
-        return await activity(name, migration.ref[side], 'patient', summary, input());
+        return await this.run(name, migration.ref[side], 'patient', summary, input());
       } catch (error) {
         migration.unreachable = mayBeDown;
         await this.attention(troubleOf(error), true);
@@ -178,11 +180,13 @@ export class Line {
     const seen = this.migration.version;
     // Below a second nothing is gained; above a month a timer is renewed.
     const bounded = Math.round(Math.min(Math.max(milliseconds, 1_000), 30 * 24 * 60 * MINUTE_MS));
+    this.migration.publish();
     await condition(() => this.migration.version !== seen, bounded, { summary });
   }
 
   async waitForDecision(): Promise<void> {
     const seen = this.migration.version;
+    this.migration.publish();
     await condition(() => this.migration.version !== seen);
   }
 
@@ -254,7 +258,7 @@ export class Line {
     const { migrationId, vm, source, target, phase, decisions } = migration.status;
     const notice: Notice = { event, text, status: { migrationId, vm, source, target, phase, decisions } };
     try {
-      await activity('notify', migration.ref.target, 'quick', `notify: ${event}`, {
+      await this.run('notify', migration.ref.target, 'quick', `notify: ${event}`, {
         ref: migration.ref,
         notify,
         notice,
@@ -262,6 +266,17 @@ export class Line {
     } catch (error) {
       migration.event(`the notification of ${event} failed: ${troubleOf(error).message}`);
     }
+  }
+
+  private async run<N extends keyof MigrationActivities>(
+    name: N,
+    site: string,
+    manner: Manner,
+    summary: string,
+    input: Parameters<MigrationActivities[N]>[0],
+  ) {
+    this.migration.publish();
+    return await activity(name, site, manner, summary, input);
   }
 
   private async interruptible<T>(run: () => Promise<T>): Promise<T> {

@@ -40,7 +40,6 @@ export async function migrateVm(input: MigrateVmInput, carried?: Carried): Promi
   setHandler(getStatusQuery, () => migration.status);
   handleDecisions(migration, (name) => line.decided(name));
   abortOnCancel(migration, line);
-  migration.publish();
   migration.changed();
   return await CancellationScope.nonCancellable(() => run(line));
 }

@@ -36,7 +36,6 @@ export interface Marks {
   sourceStopping: boolean;
   sourceOff: boolean;
   targetDefined: boolean;
-  targetStarted: boolean;
   targetConfirmedDown: boolean;
   sourceConfirmedDown: boolean;
   probesPassed: boolean;
@@ -87,6 +86,7 @@ export class Migration {
   askingForce = false;
   /** The sides that a human may declare down, while a step waits for one. */
   unreachable: readonly Side[] = [];
+  private published: Phase | null = null;
 
   constructor(
     readonly request: MigrateVmRequest,
@@ -144,7 +144,6 @@ export class Migration {
         sourceStopping: false,
         sourceOff: false,
         targetDefined: false,
-        targetStarted: false,
         targetConfirmedDown: false,
         sourceConfirmedDown: false,
         probesPassed: false,
@@ -202,7 +201,6 @@ export class Migration {
     if (open && open.endedAt === null) open.endedAt = now;
     status.phase = phase;
     keep(status.phases, { name: phase, startedAt: now, endedAt: null }, KEPT_PHASES);
-    this.publish();
     this.changed();
   }
 
@@ -213,8 +211,11 @@ export class Migration {
     setCurrentDetails(detailsOf(this.status));
   }
 
+  /** Shows the phase in the search attributes. Called where the run is about to wait: a phase of no length costs no event. */
   publish(): void {
     const { status } = this;
+    if (this.published === status.phase) return;
+    this.published = status.phase;
     upsertSearchAttributes([
       { key: searchKeys.phase, value: status.phase },
       { key: searchKeys.vm, value: status.vm },

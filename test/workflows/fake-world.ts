@@ -29,6 +29,8 @@ export class FakeWorld {
   deltaBytes = 1_000;
   guestStops = true;
   probesPass = true;
+  /** Whether the source can be retired along with the target's becoming final. */
+  retires = true;
   rehearsalPasses = true;
   bootMs = 5_000;
   hardware = 'h1';
@@ -117,11 +119,8 @@ export class FakeWorld {
           findings: this.findings,
         });
       },
-      claimSource: () => {
+      prepare: () => {
         this.claimed = true;
-        return done;
-      },
-      createReplica: () => {
         this.replica = true;
         return done;
       },
@@ -141,10 +140,9 @@ export class FakeWorld {
         this.rehearsing = false;
         return done;
       },
-      lastLook: () => Promise.resolve({ facts: null, running: this.sourceRuns, instance: '1' }),
       holdSource: () => {
         this.autostart = false;
-        return done;
+        return Promise.resolve({ facts: null, running: this.sourceRuns });
       },
       stopSource: async ({ timeoutMs }) => {
         if (this.guestStops) this.sourceRuns = false;
@@ -155,32 +153,31 @@ export class FakeWorld {
         this.sourceRuns = false;
         return Promise.resolve(off);
       },
-      defineTarget: () => {
-        this.targetDefined = true;
-        return done;
-      },
       startTarget: () => {
+        this.targetDefined = true;
         this.targetRuns = true;
         this.check();
         return done;
       },
-      plugTarget: () => {
-        this.targetPlugged = true;
-        return done;
-      },
-      probeTarget: ({ stage }) =>
-        Promise.resolve({
+      probeTarget: ({ stage }) => {
+        if (stage === 'online') this.targetPlugged = true;
+        return Promise.resolve({
           passed: this.probesPass,
           firstPassed: this.probesPass,
           firstPassedAgoMs: 0,
           results: [{ probe: stage, passed: this.probesPass, required: true, tookMs: 1, detail: 'as told' }],
           evidence: [],
-        }),
+        });
+      },
       finalizeTarget: () => {
         this.replica = false;
+        if (this.retires) this.claimed = false;
+        return Promise.resolve({ retired: this.retires });
+      },
+      retireSource: () => {
+        this.claimed = false;
         return done;
       },
-      retireSource: () => done,
       removeTarget: () => {
         this.targetRuns = false;
         this.targetDefined = false;

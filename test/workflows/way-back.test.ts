@@ -78,3 +78,56 @@ test('an abort while the source is put back after a guest that did not stop wait
   assert.equal(world.autostart, true);
   assert.deepEqual(world.leftovers(), []);
 });
+
+test('a source that cannot be retired with the target is retired by itself, and keeps nobody waiting when it is lost', async () => {
+  for (const lost of [false, true]) {
+    const world = new FakeWorld();
+    world.retires = false;
+    world.fail('retireSource', 'Denied');
+    await environment.migrate(world, automatic, async (run) => {
+      await run.phase('awaiting-acceptance');
+      await run.update('acceptTarget');
+      await run.phase('needs-attention');
+      await (lost ? run.update('confirmSiteDown', { side: 'source', by: 'ann' }) : run.update('resume'));
+      const { outcome, status } = await run.result();
+      assert.equal(outcome, 'completed');
+      const claim = status.ledger.find((entry) => entry.kind === 'claim');
+      assert.equal(claim?.removedAt === null, lost);
+      assert.equal(world.calls.filter((name) => name === 'finalizeTarget').length, 1);
+    });
+    assert.equal(world.claimed, lost);
+  }
+});
+
+test('a source that somebody switched off before it was asked to stop is not started by the way back', async () => {
+  const world = new FakeWorld();
+  world.fail('holdSource', 'Drift');
+  await environment.migrate(world, automatic, async (run) => {
+    await run.phase('needs-attention');
+    world.sourceRuns = false;
+    await run.update('abort');
+    assert.equal((await run.result()).outcome, 'aborted');
+  });
+  assert.equal(world.sourceRuns, false);
+  assert.equal(world.autostart, true);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+test('a VM that another migration has is nothing to wait for; a target without room is', async () => {
+  const taken = new FakeWorld();
+  taken.fail('prepare', 'AlreadyClaimed');
+  await environment.migrate(taken, automatic, async (run) => {
+    await assert.rejects(
+      run.handle.result(),
+      (error: Error) => (error as Error & { cause: { type: string } }).cause.type === 'AlreadyClaimed',
+    );
+  });
+  assert.ok(taken.calls.includes('cleanTarget'));
+  const full = new FakeWorld();
+  full.fail('prepare', 'NoSpace');
+  await environment.migrate(full, {}, async (run) => {
+    assert.equal((await run.phase('needs-attention')).error?.code, 'NoSpace');
+    await run.update('resume');
+    await run.phase('awaiting-approval');
+  });
+});

@@ -42,10 +42,12 @@ export async function finalize(line: Line): Promise<void> {
   const { ref, assessment, marks } = migration;
   migration.enter('finalizing');
   // Not to be given up: without the target, the source must not be retired.
-  const finalize = () => ({ ...ref, autostart: assessment.autostart });
-  await line.back('finalizeTarget', 'target', 'make the target final', finalize, []);
-  await line.back('retireSource', 'source', `retire ${ref.vm}`, () => ref);
-  await line.back('cleanSource', 'source', 'clean the source', () => ref);
+  const moved = { ...ref, autostart: assessment.autostart, movedAt: new Date().toISOString() };
+  const done = await line.back('finalizeTarget', 'target', `make the target final, retire ${ref.vm}`, () => moved, []);
+  if (!done?.retired && (await line.back('retireSource', 'source', `retire ${ref.vm}`, () => moved)) === null) {
+    migration.event(`nothing was cleaned at ${ref.source}, which was declared down: the ledger says what is there`);
+    return;
+  }
   marks.claimed = false;
   migration.removed('claim');
   migration.removed('checkpoint');

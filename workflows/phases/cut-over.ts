@@ -16,15 +16,14 @@ export async function stopSource(line: Line): Promise<boolean> {
   const { ref, marks, assessment, carried } = migration;
   migration.enter('cutting-over');
   if (assessment.running) await pass(line, 'delta');
-  const look = await line.step('lastLook', ref.source, 'look at the source once more', () => ({
+  marks.autostartHeld = true;
+  const look = await line.step('holdSource', ref.source, 'look once more, hold autostart off', () => ({
     ...ref,
     hardwarePrint: assessment.hardwarePrint,
     diskPrint: assessment.diskPrint,
   }));
   assessment.running = look.running;
   if (look.facts) assessment.facts = merged(assessment.facts, look.facts);
-  marks.autostartHeld = true;
-  await line.step('holdSource', ref.source, 'hold autostart off', () => ref);
   marks.sourceStopping = true;
   const stopped = look.running ? await stopGuest(line) : true;
   if (!stopped) {
@@ -103,17 +102,13 @@ export async function cutOver(line: Line): Promise<void> {
   migration.expect('domain', ref.target, ref.targetName);
   marks.targetDefined = true;
   const { description, networks } = assessment;
-  await line.cut('defineTarget', ref.target, `define ${ref.targetName}`, { ...ref, description, networks });
-  marks.targetStarted = true;
+  const target = { ...ref, description, networks };
+  await line.cut('startTarget', ref.target, `define and start ${ref.targetName}, unplugged`, target);
   const startedAt = new Date().toISOString();
-  await line.cut('startTarget', ref.target, `start ${ref.targetName}, unplugged`, ref);
   migration.enter('validating');
   const probes = { ...ref, probes: migration.request.probes ?? null, facts: assessment.facts, startedAt };
   const offline = await probe(line, { ...probes, stage: 'offline' });
-  if (offline) {
-    await line.cut('plugTarget', ref.target, 'plug the network', ref);
-    marks.probesPassed = await probe(line, { ...probes, stage: 'online' });
-  }
+  if (offline) marks.probesPassed = await probe(line, { ...probes, stage: 'online' });
   if (!marks.probesPassed && migration.request.undoOnFailedProbes) {
     const failed = status.probes
       .filter((each) => each.required && !each.passed)
@@ -149,7 +144,8 @@ async function verify(line: Line): Promise<void> {
 
 async function probe(line: Line, input: ProbeInput): Promise<boolean> {
   const { migration } = line;
-  const outcome = await line.cut('probeTarget', migration.ref.target, `probe the target, ${input.stage}`, input);
+  const summary = input.stage === 'offline' ? 'probe the target, unplugged' : 'plug the network, probe the target';
+  const outcome = await line.cut('probeTarget', migration.ref.target, summary, input);
   measure(migration, outcome.firstPassed, outcome.firstPassedAgoMs);
   const others =
     input.stage === 'online'

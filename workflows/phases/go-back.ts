@@ -15,7 +15,6 @@ export async function goBack(line: Line): Promise<void> {
     await line.back('removeTarget', 'target', `stop and remove ${ref.targetName}`, () => ref);
     if (!marks.targetConfirmedDown) {
       marks.targetDefined = false;
-      marks.targetStarted = false;
       migration.removed('domain');
     }
   }
@@ -26,16 +25,17 @@ export async function goBack(line: Line): Promise<void> {
       `bring ${ref.vm} back`,
       () => ({
         ...ref,
-        start: assessment.running,
+        // A source that was not asked to stop is off by somebody else's hand.
+        start: assessment.running && marks.sourceStopping,
         autostart: assessment.autostart,
         targetConfirmedDown: marks.targetConfirmedDown || !maybeThere,
       }),
       maybeThere ? ['source', 'target'] : ['source'],
     );
+    const back = assessment.running && marks.sourceStopping ? 'the source runs again' : 'the source is as it was';
     marks.sourceStopping = false;
     marks.autostartHeld = false;
     marks.sourceOff = false;
-    const back = assessment.running ? 'the source runs again' : 'the source is as it was';
     migration.event(restored === null ? 'the source was declared down, and was not started' : back);
   }
   await cleanUp(line);

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { diskPrintOf, hardwarePrintOf } from '../../activities/assess.js';
+import { cleanUpActivities } from '../../activities/clean-up.js';
+import { cutOverActivities } from '../../activities/cut-over.js';
+import type { ActivityDeps, Site } from '../../activities/deps.js';
+import { VmferryError } from '../../src/errors.js';
+import type { VmDescription } from '../../src/model/vm.js';
+
+/** Activities of several steps: each half is safe to be the last, and the whole may be done again. */
+
+const ref = { migrationId: '0123456789ab', vm: 'web01', source: 'old', target: 'new', targetName: 'web01' };
+const off = { state: 'off', instance: null, autostart: false };
+const description = { name: 'web01', firmware: 'bios', nvramPath: null, tpm: null, disks: [], nics: [] } as unknown;
+const moved = { ...ref, autostart: true, movedAt: '2026-11-22T22:00:00.000Z' };
+
+type Answers = Record<string, (...args: unknown[]) => unknown>;
+
+/** Sites that answer as told and to all else with nothing; `did` is what was asked for that changes anything. */
+function world(answers: { old?: Answers; new?: Answers }): { deps: ActivityDeps; did: string[] } {
+  const did: string[] = [];
+  const reads = ['runState', 'describe', 'guestFacts', 'readSideState'];
+  const site = (name: 'old' | 'new') =>
+    new Proxy({} as Site, {
+      get:
+        (_, method: string) =>
+        (...args: unknown[]) => {
+          if (!reads.includes(method)) did.push(`${method} ${name}`);
+          const answer = answers[name]?.[method] ?? (() => (method === 'runState' ? off : undefined));
+          return new Promise((resolve) => resolve(answer(...args)));
+        },
+    });
+  return { deps: { cluster: 'c', site } as unknown as ActivityDeps, did };
+}
+
+const run = <T>(work: (input: never) => Promise<T>, input: unknown) =>
+  new MockActivityEnvironment().run(work as (input: unknown) => Promise<T>, input);
+
+const fails = (code: ConstructorParameters<typeof VmferryError>[0]) => () => {
+  throw new VmferryError(code, `fails with ${code}`);
+};
+
+test('no replica is made for a VM that another migration has claimed', async () => {
+  const { deps, did } = world({ old: { claim: fails('AlreadyClaimed') } });
+  await assert.rejects(run(cleanUpActivities(deps).prepare, { ...ref, disks: [] }), { code: 'AlreadyClaimed' });
+  assert.deepEqual(did, ['claim old']);
+});
+
+test('what a preparation left that was cut off half-way is removed, though nothing says that it is a replica', async () => {
+  const { deps, did } = world({ new: { readReplica: () => null } });
+  assert.deepEqual(await run(cleanUpActivities(deps).cleanTarget, { ...ref, keepWhole: true }), { kept: false });
+  assert.deepEqual(did, ['readReplica new', 'removeReplica new']);
+});
+
+test('a source that is not as assessed keeps its autostart', async () => {
+  const { deps, did } = world({ old: { describe: () => description } });
+  const prints = {
+    diskPrint: diskPrintOf(description as VmDescription),
+    hardwarePrint: hardwarePrintOf(description as VmDescription),
+  };
+  const { holdSource } = cutOverActivities(deps);
+  await assert.rejects(run(holdSource, { ...ref, ...prints, diskPrint: 'another' }), { code: 'Drift' });
+  assert.deepEqual(did, []);
+  assert.deepEqual(await run(holdSource, { ...ref, ...prints }), { facts: null, running: false });
+  assert.deepEqual(did, ['setAutostart old']);
+});
+
+test('a target is neither defined nor started beside a source that runs or could start by itself', async () => {
+  const input = { ...ref, description, networks: {} };
+  for (const state of [
+    { ...off, state: 'running' },
+    { ...off, autostart: true },
+  ]) {
+    const { deps, did } = world({ old: { runState: () => state } });
+    await assert.rejects(run(cutOverActivities(deps).startTarget, input), { code: 'Unsafe' });
+    assert.deepEqual(did, []);
+  }
+});
+
+test('a target is not started when somebody started the source while it was defined', async () => {
+  const states = [off, { ...off, state: 'running' }];
+  const { deps, did } = world({
+    old: { runState: () => states.shift(), readSideState: () => ({ nvram: null, tpm: null }) },
+  });
+  const input = { ...ref, description, networks: {} };
+  await assert.rejects(run(cutOverActivities(deps).startTarget, input), { code: 'Unsafe' });
+  assert.deepEqual(did, ['define new']);
+});
+
+test('a target that an earlier try started is not started again', async () => {
+  const { deps, did } = world({
+    old: { readSideState: () => ({ nvram: null, tpm: null }) },
+    new: { runState: () => ({ ...off, state: 'running' }) },
+  });
+  await run(cutOverActivities(deps).startTarget, { ...ref, description, networks: {} });
+  assert.deepEqual(did, ['define new']);
+});
+
+test("a target's network is plugged only while the source is seen off, and only when its turn has come", async () => {
+  const input = { ...ref, probes: [], facts: null, startedAt: new Date().toISOString() };
+  const running = world({ old: { runState: () => ({ ...off, state: 'running' }) } });
+  await assert.rejects(run(cutOverActivities(running.deps).probeTarget, { ...input, stage: 'online' }), {
+    code: 'Unsafe',
+  });
+  assert.deepEqual(running.did, []);
+  const { deps, did } = world({});
+  await run(cutOverActivities(deps).probeTarget, { ...input, stage: 'offline' });
+  assert.deepEqual(did, []);
+  // The target, which is off here, does not run on: what counts is that it was plugged.
+  const outcome = await run(cutOverActivities(deps).probeTarget, { ...input, stage: 'online' });
+  assert.equal((outcome as { passed: boolean }).passed, false);
+  assert.equal(did[0], 'setLinks new');
+});
+
+test('a source that cannot be retired does not make the target less final, and is not touched before that', async () => {
+  const { deps, did } = world({ old: { retire: fails('Unreachable') } });
+  assert.deepEqual(await run(cutOverActivities(deps).finalizeTarget, moved), { retired: false });
+  assert.deepEqual(did, ['finalize new', 'retire old']);
+  const torn = world({ new: { finalize: fails('NoSpace') } });
+  await assert.rejects(run(cutOverActivities(torn.deps).finalizeTarget, moved), { code: 'NoSpace' });
+  assert.deepEqual(torn.did, ['finalize new']);
+});
+
+test('a source is retired, then cleaned, in the same words at every try', async () => {
+  const notes: unknown[] = [];
+  const { deps, did } = world({ old: { retire: (_, note) => void notes.push(note) } });
+  assert.deepEqual(await run(cutOverActivities(deps).finalizeTarget, moved), { retired: true });
+  assert.deepEqual(did, ['finalize new', 'retire old', 'endPoints old', 'deleteCheckpoints old', 'releaseClaim old']);
+  await run(cutOverActivities(deps).retireSource, moved);
+  assert.equal(notes.length, 2);
+  assert.equal(notes[0], notes[1]);
+});
