@@ -20,14 +20,17 @@ export async function reaches(run: Run, phase: string, patienceMs = PATIENCE_MS)
   throw new Error(`never ${phase}, but ${JSON.stringify(seen)}`);
 }
 
-/** Bytes that the running pass has done, as its heartbeat says; 0 when none runs. */
+/** Bytes that the running pass has done, as its heartbeats say; 0 when none runs. */
 export async function doneBytes(run: Run): Promise<number> {
   const { raw } = await run.handle.describe();
-  const pass = raw.pendingActivities?.find((each) => each.activityType?.name === 'runPass');
-  const data = pass?.heartbeatDetails?.payloads?.[0]?.data;
-  if (!data) return 0;
-  const { disks } = JSON.parse(Buffer.from(data).toString()) as HeartbeatDetails;
-  return disks.reduce((sum, disk) => sum + disk.doneBytes, 0);
+  let sum = 0;
+  for (const { heartbeatDetails } of raw.pendingActivities ?? []) {
+    const data = heartbeatDetails?.payloads?.[0]?.data;
+    if (!data) continue;
+    const { disks } = JSON.parse(Buffer.from(data).toString()) as HeartbeatDetails;
+    for (const disk of disks) sum += disk.doneBytes;
+  }
+  return sum;
 }
 
 /** Waits until the running pass has done so many bytes. */
@@ -35,6 +38,17 @@ export async function copies(run: Run, bytes: number, patienceMs = PATIENCE_MS):
   const endsAt = Date.now() + patienceMs;
   while ((await doneBytes(run)) < bytes) {
     if (Date.now() > endsAt) throw new Error(`never copied ${bytes} bytes`);
+    await sleep(100);
+  }
+}
+
+/** Waits until a running step is at its try of that number. */
+export async function retried(run: Run, attempt: number, patienceMs = PATIENCE_MS): Promise<void> {
+  const endsAt = Date.now() + patienceMs;
+  for (;;) {
+    const { raw } = await run.handle.describe();
+    if (raw.pendingActivities?.some((each) => (each.attempt ?? 0) >= attempt && each.heartbeatDetails)) return;
+    if (Date.now() > endsAt) throw new Error(`no step came to its try number ${attempt}`);
     await sleep(100);
   }
 }

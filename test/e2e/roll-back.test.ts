@@ -34,13 +34,15 @@ test('a target whose probe fails is taken away, and the source runs again by its
   const run = await world.migrate('web01', {
     cutover: { approval: 'automatic' },
     rehearsal: { enabled: false },
-    probes: [{ kind: 'tcp', port: 9, within: '10s' }],
+    // The agent's comes first: with it the guest is up, and its address known.
+    probes: [{ kind: 'agent' }, { kind: 'tcp', port: 9, within: '10s' }],
   });
   await run.phase('validating');
   const before = await world.recorder.last();
   const { outcome, status } = await run.result();
   assert.equal(outcome, 'rolled-back');
   assert.equal(status.error?.code, 'ProbeFailed');
+  assert.match(status.error.message, /:9: .*refused/i);
   assert.equal(await world.virsh('old', 'domstate', 'web01'), 'running');
   assert.match(await world.virsh('old', 'dominfo', 'web01'), /Autostart:\s+enable/);
   await waitForGuest(world.lab.old, guest, 300_000);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { waitForGuest, type Guest, type GuestOptions } from '../../lab/guest/guest.js';
 import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
 import type { MigrationStatus } from '../../src/model/status.js';
@@ -25,6 +26,7 @@ export const SLOW = {
 export class Scene {
   private moved: Guest | undefined;
   private watch: BothWatch | undefined;
+  private sinceMs = 0;
 
   private constructor(readonly world: World) {}
 
@@ -40,30 +42,83 @@ export class Scene {
   async begin(options: GuestOptions = {}): Promise<Guest> {
     if (this.world.workers.length === 0) await this.world.startWorker();
     const small = { name: 'web01', dataDisks: [{ sizeBytes: 128 * MIB }], churnKibPerSecond: 32 };
+    this.sinceMs = Date.now();
     this.moved = await this.world.guest({ ...small, ...options });
+    await this.world.virsh('old', 'autostart', 'web01');
     this.watch = await BothWatch.start(this.world, 'web01');
     return this.moved;
   }
 
   /** After each test, whatever came of it. */
   async clear(): Promise<void> {
-    await this.watch?.stop();
-    this.watch = undefined;
-    if (this.moved) await this.world.forget(this.moved);
-    this.moved = undefined;
+    const { watch, moved } = this;
+    this.watch = this.moved = undefined;
+    try {
+      assert.deepEqual((await watch?.stop()) ?? [], []);
+    } finally {
+      if (moved) await this.world.forget(moved);
+    }
   }
 
   /** The target runs, and every disk's digest is that of what the stopped source holds. */
   async arrives(run: Run): Promise<MigrationStatus> {
     const { world, moved } = this;
     const running = await run.phase('awaiting-acceptance');
-    assert.equal(await world.virsh('old', 'domstate', 'web01'), 'shut off');
+    await this.isOff('old');
+    const last = await this.acknowledged();
     for (const disk of moved!.disks) {
       const record = running.disks.find((each) => each.name === disk.target);
       assert.equal(record?.rootDigest, await contentDigest(world.lab.old.host, disk.path, disk.format), disk.target);
     }
     await waitForGuest(world.lab.new, moved!, 300_000);
+    const first = await this.firstAtTarget();
+    assert.ok(first >= last, `the guest's first number at the target is ${first}, the last acknowledged one ${last}`);
     return running;
+  }
+
+  /** It is off there and cannot start by itself. */
+  async isOff(site: 'old' | 'new'): Promise<void> {
+    assert.equal(await this.world.virsh(site, 'domstate', 'web01'), 'shut off');
+    assert.match(await this.world.virsh(site, 'dominfo', 'web01'), /Autostart:\s+disable/);
+  }
+
+  /** The source runs as it did before, and it was never stopped. */
+  async neverStopped(): Promise<void> {
+    assert.equal(this.watch!.stretches('old').length, 1);
+    await this.isBack();
+  }
+
+  /** The source runs, with its autostart and what it had written, and nothing is defined at the target. */
+  async isBack(): Promise<void> {
+    const { world, moved } = this;
+    const last = await this.acknowledged();
+    assert.equal(await world.virsh('old', 'domstate', 'web01'), 'running');
+    assert.match(await world.virsh('old', 'dominfo', 'web01'), /Autostart:\s+enable/);
+    assert.doesNotMatch(await world.virsh('old', 'dumpxml', 'web01'), /<metadata>/);
+    assert.equal(await world.virsh('new', 'list', '--all', '--name'), '');
+    const signs = await waitForGuest(world.lab.old, moved!, 300_000);
+    assert.ok(signs.counter >= last, `the counter is ${signs.counter} after ${last}`);
+  }
+
+  /** The last number that this test's guest acknowledged at dc-old. */
+  async acknowledged(): Promise<number> {
+    const numbers = (await this.world.recorder.numbers()).filter(({ atMs }) => atMs >= this.sinceMs);
+    return numbers.reduce((last, { counter }) => Math.max(last, counter), 0);
+  }
+
+  /** The number that this test's guest found at its first boot at dc-new. */
+  private async firstAtTarget(): Promise<number> {
+    for (let tries = 0; tries < 600; tries++) {
+      const [boot] = (await this.world.targetRecorder.boots()).filter(({ atMs }) => atMs >= this.sinceMs);
+      if (boot) return boot.first;
+      await sleep(100);
+    }
+    throw new Error('the guest never called the recorder at dc-new');
+  }
+
+  /** When the guest ran where, so far. */
+  get ran(): BothWatch {
+    return this.watch!;
   }
 
   async completes(run: Run): Promise<MigrationStatus> {
@@ -72,7 +127,7 @@ export class Scene {
     return this.ends(run, 'completed');
   }
 
-  /** It ended as it should, the VM never ran twice, and nothing is left but what is meant to stay. */
+  /** It ended as it should, the VM never ran twice, and nothing is left or in the ledger but what is meant to stay. */
   async ends(run: Run, outcome: 'completed' | 'rolled-back' | 'aborted'): Promise<MigrationStatus> {
     const result = await run.result();
     assert.equal(result.outcome, outcome, result.status.error?.message);
@@ -82,6 +137,14 @@ export class Scene {
     assert.deepEqual(
       left.filter((line) => !line.endsWith(kept)),
       [],
+    );
+    const stays = outcome === 'completed' ? ['domain'] : [];
+    assert.deepEqual(
+      result.status.ledger
+        .filter((entry) => entry.removedAt === null)
+        .map((entry) => entry.kind)
+        .filter((kind) => kind !== 'replica'),
+      stays,
     );
     return result.status;
   }

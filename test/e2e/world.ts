@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parse, stringify } from 'yaml';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal, type EmbeddedTemporal } from '#temporal';
 import {
@@ -16,18 +18,23 @@ import {
 } from '../../lab/guest/guest.js';
 import { startLab, type Lab } from '../../lab/lab.js';
 import { startRecorder, type Recorder } from '../../lab/recorder.js';
+import { LocalHost } from '../../src/exec/local.js';
 import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
 import { Run } from '../run.js';
 
 const WORKER = fileURLToPath(new URL('worker-process.js', import.meta.url));
-/** Far from the usual ports, so that a running `npm start` is left alone. */
-const FIRST_PORT = 17_233;
+/**
+ * Far from the usual ports, so that a running `npm start` is left alone; and by chance, as two worlds that start at the same
+ * moment would both find the same one free, and then share a server.
+ */
+const PORTS = { from: 17_233, to: 27_233, ui: 10_000 };
 /** Emulated guests on a busy machine are slow; who waits longer waits in vain. */
 export const PATIENCE_MS = 600_000;
 
 /** Two real hosts, a real guest that counts, a real Temporal server, and workers as processes that can be killed. */
 export class World {
   readonly workers: ChildProcess[] = [];
+  readonly machine = new LocalHost();
   private connection: Connection | undefined;
 
   private constructor(
@@ -42,11 +49,9 @@ export class World {
   static async start(): Promise<World> {
     const lab = await startLab();
     try {
-      const temporal = await startTemporal({
-        dbFile: join(lab.directory, 'temporal.db'),
-        port: FIRST_PORT,
-        uiPort: FIRST_PORT + 500,
-      });
+      const port = randomInt(PORTS.from, PORTS.to);
+      const dbFile = join(lab.directory, 'temporal.db');
+      const temporal = await startTemporal({ dbFile, port, uiPort: port + PORTS.ui });
       try {
         const recorder = await startRecorder(lab.old);
         return new World(lab, temporal, recorder, await startRecorder(lab.new));
@@ -78,9 +83,11 @@ export class World {
 
   async startWorker(): Promise<ChildProcess> {
     const log = join(this.lab.directory, 'worker.log');
+    const program = [process.execPath, '--enable-source-maps', WORKER, this.lab.configPath, this.temporal.address];
     const worker = spawn(
-      process.execPath,
-      ['--enable-source-maps', WORKER, this.lab.configPath, this.temporal.address],
+      'setpriv',
+      // Ends with this process, however that ends.
+      ['--pdeathsig', 'KILL', '--', ...program],
       // What a killed worker leaves in its folder for temporary files goes with the lab.
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: this.lab.directory } },
     );
@@ -112,7 +119,8 @@ export class World {
     await this.connection?.close();
     this.connection = undefined;
     const port = Number(this.temporal.address.split(':')[1]);
-    this.temporal = await startTemporal({ dbFile: join(this.lab.directory, 'temporal.db'), port, uiPort: port + 500 });
+    const dbFile = join(this.lab.directory, 'temporal.db');
+    this.temporal = await startTemporal({ dbFile, port, uiPort: port + PORTS.ui });
   }
 
   async client(): Promise<Client> {
@@ -143,11 +151,26 @@ export class World {
     if ((await run.status()).phase === 'needs-attention') await run.update('resume');
   }
 
-  /** What virsh prints at one of the hosts. */
+  /** Changes settings of a site, for workers that are started from now on. */
+  async configure(site: string, settings: Record<string, unknown>): Promise<void> {
+    const { configPath } = this.lab;
+    const config = parse(await readFile(configPath, 'utf8')) as { sites: Record<string, object> };
+    Object.assign(config.sites[site]!, settings);
+    await writeFile(configPath, stringify(config));
+  }
+
+  async until(what: string, reached: () => Promise<boolean>, patienceMs = PATIENCE_MS): Promise<void> {
+    const endsAt = Date.now() + patienceMs;
+    while (!(await reached())) {
+      if (Date.now() > endsAt) throw new Error(`never ${what}`);
+      await sleep(200);
+    }
+  }
+
+  /** What virsh prints at one of the hosts; past ssh and the link, which may be cut. */
   async virsh(site: 'old' | 'new', ...args: string[]): Promise<string> {
-    const { stdout } = await this.lab[site].host.run('virsh', ['-q', '-c', 'qemu:///system', ...args], {
-      okExitCodes: [0, 1],
-    });
+    const inside = ['-t', String(this.lab[site].pid), '-a', '--', 'virsh', '-q', '-c', 'qemu:///system'];
+    const { stdout } = await this.machine.run('nsenter', [...inside, ...args], { okExitCodes: [0, 1] });
     return stdout.trim();
   }
 
