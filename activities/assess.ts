@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { VmferryError } from '../src/errors.js';
 import type { Finding } from '../src/model/finding.js';
 import type { VmDescription } from '../src/model/vm.js';
-import type { TargetFacts } from '../src/platforms/platform.js';
+import type { ReplicaSpec, TargetFacts } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import { parseSizeBytes } from '../src/request/units.js';
 import { ownerOf, signalOf } from './context.js';
-import type { ActivityDeps } from './deps.js';
+import type { ActivityDeps, Site } from './deps.js';
 import type { Assessment, MigrationActivities, PlannedDisk, Ref } from './io.js';
 
 export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess'> {
@@ -50,7 +50,10 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const networks = mapNetworks(found, facts, request, ref);
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const targetVm = { owner: ownerOf(deps, ref), name: ref.targetName, description, networks };
+  const origin = { site: ref.source, vm: ref.vm, uuid: found.uuid };
+  const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: wished };
   const findings = [
+    ...(await keptReplicas(deps, target, request.adoptReplica ?? null, spec)),
     ...found.findings,
     ...(await source.sourceFindings(
       found,
@@ -71,6 +74,44 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     networks,
     findings: waived(unique(findings), request),
   };
+}
+
+/**
+ * Whether the replica that is to be adopted fits; else, which ones could be.
+ * @throws VmferryError `InvalidRequest` where it does not.
+ */
+async function keptReplicas(
+  deps: ActivityDeps,
+  target: Site,
+  wanted: string | null,
+  spec: ReplicaSpec,
+): Promise<Finding[]> {
+  const signal = signalOf();
+  const own = (migrationId: string) => migrationId === spec.owner.migrationId;
+  if (wanted !== null) {
+    const state = await target.readReplica(wanted, signal);
+    const runs = state !== null && !own(state.owner.migrationId) && (await deps.workflowRuns(state.owner));
+    const why = runs ? `its workflow ${state.owner.workflowId} runs` : await target.whyNotAdopt(wanted, spec, signal);
+    if (why === null) return [];
+    throw new VmferryError('InvalidRequest', `cannot adopt the replica of ${wanted}: ${why}`, {
+      remedy: '`vmferry replicas` lists those that there are; without adoptReplica the VM is copied anew.',
+    });
+  }
+  // Only a hint: a target that cannot list them is found out by what follows.
+  const kept = (await target.listOwned(signal).catch(() => [])).filter(
+    ({ kind, migrationId, inUse }) => kind.endsWith('-replica') && inUse === null && !own(migrationId),
+  );
+  const findings: Finding[] = [];
+  for (const { migrationId } of kept) {
+    if ((await target.whyNotAdopt(migrationId, spec, signal).catch(() => '')) !== null) continue;
+    findings.push({
+      id: 'replica.kept',
+      severity: 'info',
+      message: `Migration ${migrationId} kept a whole replica of this VM at ${target.site}.`,
+      remedy: `Ask for "adoptReplica": "${migrationId}" to copy only what differs.`,
+    });
+  }
+  return findings;
 }
 
 function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] {

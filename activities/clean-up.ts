@@ -1,6 +1,7 @@
 import { VmferryError } from '../src/errors.js';
 import { ownerOf, signalOf } from './context.js';
-import type { ActivityDeps } from './deps.js';
+import type { ReplicaSpec } from '../src/platforms/platform.js';
+import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, Ref } from './io.js';
 
 type Names = 'prepare' | 'removeTarget' | 'restoreSource' | 'cleanSource' | 'cleanTarget';
@@ -10,11 +11,16 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
   return {
     async prepare(input) {
       const owner = ownerOf(deps, input);
-      const claim = { ...owner, vm: input.vm, claimedAt: new Date().toISOString() };
+      const { vm, uuid, targetName, disks } = input;
+      const source = deps.site(input.source);
+      const run = await source.runState(vm, signalOf());
+      const before = { ran: run?.instance == null ? 'no' : 'yes', autostart: run?.autostart ? 'yes' : 'no' } as const;
       // Nothing is made for a VM that another migration has.
-      await deps.site(input.source).claim(input.vm, claim, signalOf());
-      const { targetName, disks } = input;
-      await deps.site(input.target).createReplica({ owner, targetName, disks }, signalOf());
+      await source.claim(vm, { ...owner, vm, claimedAt: new Date().toISOString(), ...before }, signalOf());
+      const target = deps.site(input.target);
+      const spec = { owner, targetName, source: { site: input.source, vm, uuid }, disks };
+      if (input.adopt === null) await target.createReplica(spec, signalOf());
+      else await adopt(deps, target, input.adopt, spec);
     },
     async removeTarget(ref) {
       const target = deps.site(ref.target);
@@ -53,6 +59,22 @@ export async function cleanSource(deps: ActivityDeps, ref: Ref): Promise<void> {
   await source.endPoints(ref.vm, ref.migrationId, signalOf());
   await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
   await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
+}
+
+/** Takes over what another migration kept, once its workflow is seen to be over. */
+async function adopt(deps: ActivityDeps, target: Site, kept: string, spec: ReplicaSpec): Promise<void> {
+  const state = await target.readReplica(kept, signalOf());
+  const others = state !== null && state.owner.migrationId !== spec.owner.migrationId;
+  if (others && (await deps.workflowRuns(state.owner))) {
+    throw new VmferryError(
+      'Conflict',
+      `cannot adopt the replica of ${kept}: its workflow ${state.owner.workflowId} runs`,
+      {
+        remedy: 'Let that migration end, then resume.',
+      },
+    );
+  }
+  await target.adoptReplica(kept, spec, signalOf());
 }
 
 /** The source is started only after the target was seen unable to run: off and undefined, at its own site. */

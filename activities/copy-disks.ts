@@ -1,11 +1,13 @@
 import {
   changedLeaves,
   copyDisk,
+  LEAF_BYTES,
   Manifest,
   RateLimiter,
   type CopyOptions,
   type CopyStats,
   type LeafRange,
+  type Progress as BlockProgress,
 } from '../src/blocks/index.js';
 import { VmferryError } from '../src/errors.js';
 import type { PassRecord } from '../src/model/status.js';
@@ -26,6 +28,8 @@ export interface CopiedDisks {
   changedBytes: number;
   tracking: PassRecord['tracking'];
   ranges: WrittenRanges;
+  /** Bytes that differ though tracking did not report them; null where nothing was audited. */
+  missedBytes: number | null;
 }
 
 export function limiterOf(bandwidth: string | null): RateLimiter {
@@ -38,6 +42,8 @@ interface CopyPlan {
   limiter: RateLimiter;
   progress: Progress;
   signal: AbortSignal;
+  /** Afterwards read the same point in time whole, and copy what differs all the same. */
+  audit: boolean;
 }
 
 /** Copies all disks of a point at once. The first failure ends the others. */
@@ -57,24 +63,26 @@ export async function copyDisks(plan: CopyPlan): Promise<CopiedDisks> {
     const opened = replica.disks.find((each) => each.id === disk.id);
     if (!opened) throw new VmferryError('Internal', `cannot copy ${disk.id}: it has no replica`);
     const manifest = new Manifest(opened.manifest, disk.reader.sizeBytes);
-    const stats = await copyDisk({
+    const copy = {
       source: disk.reader,
       replica: opened.data,
       manifest,
-      mode: modes[index]!,
-      marked,
-      onMarked: () => barrier.arrive(),
       limiter: plan.limiter,
-      onProgress: ({ doneBytes, totalBytes, rateBytesPerSecond }) =>
+      onProgress: ({ doneBytes, totalBytes, rateBytesPerSecond }: BlockProgress) =>
         plan.progress.update(disk.id, doneBytes, totalBytes, rateBytesPerSecond),
       signal,
-    });
-    const ranges = modes[index] === 'changed' && replica.state.whole !== null ? await rangesOf(disk, signal) : null;
-    return { id: disk.id, stats, ranges };
+    };
+    const mode = modes[index]!;
+    const stats = await copyDisk({ ...copy, mode, marked, onMarked: () => barrier.arrive() });
+    // What tracking reported is copied by now: whatever still differs, it missed.
+    const audit = plan.audit && mode === 'changed' ? await copyDisk({ ...copy, mode: 'compare' }) : null;
+    const missedBytes = audit ? audit.leavesCopied * LEAF_BYTES : 0;
+    const known = mode === 'changed' && replica.state.whole !== null && missedBytes === 0;
+    return { id: disk.id, stats, audit, missedBytes, ranges: known ? await rangesOf(disk, signal) : null };
   });
   const results = await allOrFirstFailure(copies, stop);
   const sum = (key: 'bytesRead' | 'bytesWritten' | 'resumedFromBytes') =>
-    results.reduce((total, each) => total + each.stats[key], 0);
+    results.reduce((total, each) => total + each.stats[key] + (each.audit?.[key] ?? 0), 0);
   return {
     bytesRead: sum('bytesRead'),
     bytesWritten: sum('bytesWritten'),
@@ -82,6 +90,7 @@ export async function copyDisks(plan: CopyPlan): Promise<CopiedDisks> {
     changedBytes: results.reduce((total, each, index) => total + changedBy(modes[index]!, each.stats), 0),
     tracking: trackingOf(modes),
     ranges: Object.fromEntries(results.map((each) => [each.id, each.ranges])),
+    missedBytes: plan.audit ? results.reduce((total, each) => total + each.missedBytes, 0) : null,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { SourceSite, TargetSite } from '../src/platforms/platform.js';
+import type { Owner, SourceSite, TargetSite } from '../src/platforms/platform.js';
 import type { VmferryConfig } from '../src/config.js';
 
 export type Site = SourceSite & TargetSite;
@@ -10,6 +10,8 @@ export interface ActivityDeps {
   site(name: string): Site;
   /** Id of the Temporal cluster, so that another cluster's resources are told from ours. */
   cluster: string;
+  /** Whether the workflow that owns something still runs. @throws VmferryError `Unreachable`. */
+  workflowRuns(owner: Owner): Promise<boolean>;
   /** Absolute folder for reports and evidence. */
   reports: string;
 }

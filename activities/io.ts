@@ -50,6 +50,8 @@ export interface PassInput extends Ref {
   bandwidth: string | null;
   diskPrint: string;
   hardwarePrint: string;
+  /** Reads the whole point in time besides, and copies what differs though the source did not say that it changed. */
+  audit: boolean;
   /** Reads what the pass wrote back; the final pass leaves it to `verifyPass`. */
   verify: boolean;
 }
@@ -65,6 +67,8 @@ export interface PassResult {
   hardwareChanged: boolean;
   /** Bytes that the source says changed, or that differed. */
   changedBytes: number;
+  /** What an audit found to differ beyond that, in whole blocks; null where nothing was audited. */
+  missedBytes: number | null;
 }
 
 export interface RehearsalInput extends Ref {
@@ -128,8 +132,11 @@ export interface Notice {
 /** Every activity of `migrateVm`; each takes one object, may run twice and at once, and may be killed at any point. */
 export interface MigrationActivities {
   assess(input: { ref: Ref; request: MigrateVmRequest }): Promise<Assessment>;
-  /** Claims the source, then makes the empty replica. Fails as `AlreadyClaimed` where another migration has the VM. */
-  prepare(input: Ref & { disks: PlannedDisk[] }): Promise<void>;
+  /**
+   * Claims the source (of that `uuid`), then makes the empty replica, or takes over the one that the migration `adopt` kept.
+   * Fails as `AlreadyClaimed` where another migration has the VM.
+   */
+  prepare(input: Ref & { uuid: string; disks: PlannedDisk[]; adopt: string | null }): Promise<void>;
   runPass(input: PassInput): Promise<PassResult>;
   verifyPass(input: Ref & { bandwidth: string | null }): Promise<DiskRecord[]>;
   rehearse(input: RehearsalInput): Promise<RehearsalResult>;

@@ -38,7 +38,10 @@ export function passActivities(deps: ActivityDeps): Pick<MigrationActivities, 'r
 }
 
 /** What is kept in the replica's state for a retry after the seal, and for verify. */
-interface Sealed extends Pick<PassResult, 'record' | 'checkpoint' | 'instance' | 'hardwareChanged' | 'changedBytes'> {
+interface Sealed extends Pick<
+  PassResult,
+  'record' | 'checkpoint' | 'instance' | 'hardwareChanged' | 'changedBytes' | 'missedBytes'
+> {
   /** Where the pass may have written; null where everything has to be read back. Never leaves the site for the history. */
   written: WrittenRanges | null;
 }
@@ -123,7 +126,13 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
     const lost = new AbortController();
     const alive = setInterval(() => void point.keepAlive().catch((error: unknown) => lost.abort(error)), KEEP_ALIVE_MS);
     try {
-      const copied = await copyDisks({ point, replica, ...running, signal: AbortSignal.any([signal, lost.signal]) });
+      const copied = await copyDisks({
+        point,
+        replica,
+        ...running,
+        audit: input.audit,
+        signal: AbortSignal.any([signal, lost.signal]),
+      });
       if (input.kind === 'final') await lookAt(source, input, signal);
       const sealed: Sealed = {
         record: record(input, point, copied, startedAt, performance.now() - began),
@@ -131,6 +140,7 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
         instance: seen.instance,
         hardwareChanged: seen.hardwareChanged,
         changedBytes: copied.changedBytes,
+        missedBytes: copied.missedBytes,
         written: trusted(replica.state) ? coarsened(copied.ranges) : null,
       };
       await replica.seal({ pass: input.number, checkpoint: sealed.checkpoint, result: sealed });
@@ -206,7 +216,8 @@ function pointName(input: PassInput, nth: number): string {
 
 /** Changes are asked for since the last whole pass; for a torn seed since the oldest of its points. */
 function sinceOf(state: ReplicaState, points: readonly string[]): string | null {
-  return state.whole ? state.whole.checkpoint : (points[0] ?? null);
+  // An adopted replica is of no point that the source knows.
+  return state.whole ? state.whole.checkpoint || null : (points[0] ?? null);
 }
 
 function record(

@@ -9,12 +9,15 @@ import {
   type ActivityInterceptorsFactory,
   type LogLevel,
 } from '@temporalio/worker';
+import proto from '@temporalio/proto';
 import { createActivities } from '../activities/index.js';
 import type { ActivityDeps, Site } from '../activities/deps.js';
 import { activityInterceptor } from '../activities/interceptor.js';
 import { siteOf, type VmferryConfig } from './config.js';
 import { VmferryError } from './errors.js';
 import { openSite } from './platforms/registry.js';
+import type { Owner } from './platforms/platform.js';
+import { migrationIdOf } from '../workflows/migration-id.js';
 import { siteTaskQueue, TASK_QUEUE, temporalSettings } from './temporal.js';
 
 export interface WorkerOptions {
@@ -40,6 +43,9 @@ export interface RunningWorker {
 
 /** Activities get this long to detach from their copies when the worker is stopped. */
 const GRACE = '10s';
+const { WORKFLOW_EXECUTION_STATUS_RUNNING: RUNNING } = proto.temporal.api.enums.v1.WorkflowExecutionStatus;
+/** gRPC's status code. */
+const NOT_FOUND = 5;
 const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 
 /** A worker that only orchestrates, and one that only acts, are meant so. */
@@ -72,6 +78,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const deps: ActivityDeps = {
     config: options.config,
     cluster: (await connection.workflowService.getClusterInfo({})).clusterId ?? address,
+    workflowRuns: (owner) => workflowRuns(connection, owner),
     reports: isAbsolute(options.config.reports)
       ? options.config.reports
       : join(dirname(options.config.path), options.config.reports),
@@ -136,6 +143,22 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       await ended;
     },
   };
+}
+
+/** A workflow's id may have been used again since: only the run of that migration counts. */
+async function workflowRuns(connection: NativeConnection, owner: Owner): Promise<boolean> {
+  const { namespace, workflowId } = owner;
+  try {
+    const { workflowExecutionInfo: info } = await connection.workflowService.describeWorkflowExecution({
+      namespace,
+      execution: { workflowId },
+    });
+    if (info?.status !== RUNNING) return false;
+    return migrationIdOf(namespace, workflowId, info.firstRunId || (info.execution?.runId ?? '')) === owner.migrationId;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === NOT_FOUND) return false;
+    throw new VmferryError('Unreachable', `cannot ask Temporal whether the workflow ${workflowId} runs`, { cause });
+  }
 }
 
 async function connect(

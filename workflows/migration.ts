@@ -49,6 +49,10 @@ export interface Carried {
   /** The last pass was read back and is right. */
   verified: boolean;
   marks: Marks;
+  /** The audit that was asked for is done. */
+  audited: boolean;
+  /** An audit found that change tracking missed something: every pass reads the source whole from then on. */
+  distrusted: boolean;
   lastInstance: string | null;
   approvalRequired: boolean;
   notBefore: string | null;
@@ -148,6 +152,8 @@ export class Migration {
         sourceConfirmedDown: false,
         probesPassed: false,
       },
+      audited: false,
+      distrusted: false,
       lastInstance: null,
       approvalRequired: request.cutover.approval === 'required',
       notBefore: request.cutover.at ?? null,

@@ -78,12 +78,14 @@ export class IdlePasses {
       quiesce: 'auto',
       bandwidth: null,
       verify: true,
+      audit: false,
       ...this.prints,
     };
     const activities = createActivities({
       config: vmferryConfig.parse({ version: 1, sites: {} }),
       site: (name) => this.sites.get(name)!,
       cluster: 'bench',
+      workflowRuns: () => Promise.resolve(false),
       reports: this.lab.directory,
     });
     return new MockActivityEnvironment().run((pass: PassInput) => activities.runPass(pass), input);

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import { connectClient, type ConnectedClient } from '../temporal.js';
 
 /** What a verb may use of the process that it runs in, so that a test can give its own. */
@@ -11,6 +12,8 @@ export interface Context {
   /** Width of the terminal in characters; 100 elsewhere. */
   readonly columns: number;
   connect(): Promise<ConnectedClient>;
+  /** Asks a person; not there without a terminal. */
+  readonly ask?: (question: string) => Promise<string>;
   /** Aborted by Ctrl-C or a termination. */
   readonly signal: AbortSignal;
 }
@@ -28,8 +31,18 @@ export function processContext(signal: AbortSignal): Context {
       return stdout.columns ?? COLUMNS_ELSEWHERE;
     },
     connect: () => connectClient(),
+    ...(process.stdin.isTTY && stdout.isTTY ? { ask: (question: string) => askPerson(question, signal) } : {}),
     signal,
   };
+}
+
+async function askPerson(question: string, signal: AbortSignal): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question, { signal });
+  } finally {
+    lines.close();
+  }
 }
 
 /** `data` as `--json` prints it. */

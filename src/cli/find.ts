@@ -118,6 +118,11 @@ function foundFrom(
   };
 }
 
+/** The migration's id of the latest run of a workflow. */
+export function migrationOf({ workflowId, runId, raw }: WorkflowExecutionDescription, namespace: string): string {
+  return migrationIdOf(namespace, workflowId, raw.workflowExecutionInfo?.firstRunId || runId);
+}
+
 async function describe(client: Client, namespace: string, workflowId: string): Promise<Found | null> {
   try {
     const info = await client.workflow.getHandle(workflowId).describe();

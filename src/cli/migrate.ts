@@ -54,6 +54,7 @@ function requestOptions(command: Command): Command {
     .option('--network <source=target>', 'map a network; may be repeated', collect)
     .option('--storage <pool>', 'pool or directory at the target')
     .option('--disk-format <format>', 'qcow2 or raw')
+    .option('--adopt <migration>', 'take over the whole replica that this migration kept')
     .option('--exclude-disk <disk>', 'leave a disk behind; may be repeated', collect)
     .option('--cpus <count>', 'virtual CPUs at the target')
     .option('--memory <size>', 'memory at the target, such as 4GiB')

@@ -8,10 +8,12 @@ import { addInit } from './init.js';
 import { addInventory } from './inventory.js';
 import { addList } from './list.js';
 import { addMigrate } from './migrate.js';
-import { addOwned } from './owned.js';
+import { addRecover } from './recover.js';
+import { addReplicas } from './replicas.js';
 import { addReport } from './report.js';
 import { addServe } from './serve.js';
 import { addStatus } from './status.js';
+import { addSweep } from './sweep.js';
 import { addUnsupported } from './unsupported.js';
 
 /** Where verbs are added, and how their exit status comes back. */
@@ -52,7 +54,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   };
   for (const add of [addInit, addDoctor, addServe, addInventory, addMigrate, addList, addStatus, addDecisions])
     add(verbs);
-  for (const add of [addReport, addOwned, addUnsupported]) add(verbs);
+  for (const add of [addReport, addReplicas, addRecover, addSweep, addUnsupported]) add(verbs);
   if (argv.length === 0) {
     context.err(program.helpInformation());
     return WRONG_USE;

@@ -13,6 +13,7 @@ export interface RequestFlags {
   network?: string[];
   storage?: string;
   diskFormat?: string;
+  adopt?: string;
   excludeDisk?: string[];
   cpus?: string;
   memory?: string;
@@ -36,6 +37,7 @@ const FIELDS: readonly [path: string, flag: keyof RequestFlags][] = [
   ['targetName', 'targetName'],
   ['storage', 'storage'],
   ['diskFormat', 'diskFormat'],
+  ['adoptReplica', 'adopt'],
   ['memory', 'memory'],
   ['sync.bandwidth', 'bandwidth'],
   ['cutover.at', 'at'],

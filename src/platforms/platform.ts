@@ -31,6 +31,9 @@ export interface Owner {
 export interface Claim extends Owner {
   vm: string;
   claimedAt: string;
+  /** What the VM was when it was claimed, so that `recover` can put it back without the workflow. */
+  ran?: 'yes' | 'no' | undefined;
+  autostart?: 'yes' | 'no' | undefined;
 }
 
 /** A VM's run: a different `instance` means that it was stopped and started in between. */
@@ -128,6 +131,11 @@ export interface SourceSite extends VmSite {
   deleteCheckpoints(vm: string, migrationId: string, keep: readonly string[], signal?: AbortSignal): Promise<void>;
   /** UEFI variables and TPM state of a stopped VM, for `TargetSite.define`. */
   readSideState(vm: string, signal?: AbortSignal): Promise<SideState>;
+  /**
+   * Everything that migrations have at this site as their source: claims, checkpoints, points in time with their exports
+   * and scratch files. For `sweep` and `recover`.
+   */
+  listTraces(signal?: AbortSignal): Promise<SourceTrace[]>;
   /** After acceptance: keeps the VM stopped and marks it as moved, with where to. */
   retire(vm: string, note: string, signal?: AbortSignal): Promise<void>;
 }
@@ -170,9 +178,18 @@ export interface ReplicaDiskSpec {
   storage: string | null;
 }
 
+/** The VM that a replica is a copy of. */
+export interface ReplicaSource {
+  site: string;
+  vm: string;
+  uuid: string;
+}
+
 export interface ReplicaSpec {
   owner: Owner;
   targetName: string;
+  /** Default: not known; then it is neither swept nor adopted. */
+  source?: ReplicaSource;
   disks: ReplicaDiskSpec[];
 }
 
@@ -181,8 +198,12 @@ export interface ReplicaState {
   version: 1;
   owner: Owner;
   targetName: string;
+  /** Null where nobody said. */
+  source: ReplicaSource | null;
   disks: { id: string; sizeBytes: number; format: 'qcow2' | 'raw'; path: string; manifestPath: string }[];
-  /** The last whole pass; null before the seed is whole. `result` is what the pass reported, for a retry after its end. */
+  /**
+   * The last whole pass; null before the seed is whole. An adopted replica has pass 0 and an empty checkpoint: no source
+   * can say what changed since. `result` is what the pass reported, for a retry after its end. */
   whole: { pass: number; checkpoint: string; result: unknown } | null;
   /** The torn pass, if any: the points from which blocks of it were taken, the oldest first. */
   torn: { pass: number; points: string[]; marked: string | null } | null;
@@ -225,6 +246,17 @@ export interface TargetSite extends VmSite {
 
   /** Creates folder, empty disks and manifests. @throws VmferryError `NoSpace`, `Conflict` (a file of somebody else). */
   createReplica(spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState>;
+  /**
+   * Why a kept replica cannot become this migration's, in words, or null: it has to be whole, of the same VM and the same
+   * disks at the same place, of the same Temporal cluster and namespace, and nothing may stand on it. Changes nothing.
+   */
+  whyNotAdopt(kept: string, spec: ReplicaSpec, signal?: AbortSignal): Promise<string | null>;
+  /**
+   * Makes the replica that the migration `kept` left this migration's own: owner, state and folder, under its lock. Its
+   * content counts as whole, but as of no known point in time and not verified: the next pass has to compare.
+   * @throws VmferryError `Conflict` with the reason of `whyNotAdopt`.
+   */
+  adoptReplica(kept: string, spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState>;
   readReplica(migrationId: string, signal?: AbortSignal): Promise<ReplicaState | null>;
   /**
    * Takes the writer's lock and opens replica and manifests for a pass (the seed writes the replica, later passes a
@@ -258,10 +290,28 @@ export interface TargetSite extends VmSite {
 
   /** Everything at this site that carries vmferry's mark, for `sweep`, `replicas` and `recover`. */
   listOwned(signal?: AbortSignal): Promise<OwnedResource[]>;
+  /**
+   * For `sweep`: removes what a migration left here: its VMs that are off, their overlays, and the replica. Looked at again
+   * under the replica's lock, so that nothing goes that a VM runs on or that has another owner by now.
+   * @throws VmferryError `Unsafe` (a VM runs or stands on it), `Superseded` (it is another migration's). What was not yet
+   * removed stays.
+   */
+  removeLeft(owner: Owner, signal?: AbortSignal): Promise<void>;
+}
+
+/** What a migration has at the source's site. */
+export interface SourceTrace extends OwnedResource {
+  /** The VM; null where it is gone, or where nothing says which it is. */
+  vm: { name: string; uuid: string } | null;
+  /** Of a `<platform>-claim`. */
+  claim: Claim | null;
 }
 
 export interface OwnedResource {
-  /** `<platform>-target` (the VM of a cutover), `<platform>-rehearsal` or `<platform>-replica`. */
+  /**
+   * At a target `<platform>-target` (the VM of a cutover), `<platform>-rehearsal`, `<platform>-replica`; at a source
+   * `<platform>-claim`, `<platform>-checkpoint`, `<platform>-point`.
+   */
   kind: string;
   name: string;
   migrationId: string;
@@ -269,4 +319,6 @@ export interface OwnedResource {
   sizeBytes: number | null;
   /** Why it must not be removed (a running domain, its disks), or null. */
   inUse: string | null;
+  /** Of a replica: the VM that is defined on its files, running or not. */
+  usedBy?: string | undefined;
 }

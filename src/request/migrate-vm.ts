@@ -48,6 +48,11 @@ export const migrateVmRequest = z.strictObject({
     .describe('Pool or directory for single disks.'),
   diskFormat: z.enum(['qcow2', 'raw']).default('qcow2'),
   excludeDisks: z.array(diskId).default([]).describe('Disks that are left behind.'),
+  adoptReplica: z
+    .string()
+    .regex(/^[0-9a-f]{12}$/, "expected a migration's id: 12 hex digits")
+    .optional()
+    .describe('Take over the whole replica that this migration kept; its first pass writes only what differs.'),
   cpus: z.number().int().min(1).max(1024).optional().describe('Virtual CPUs at the target. Default: as at the source.'),
   memory: size.optional().describe('Memory at the target. Default: as at the source.'),
   dryRun: z.boolean().default(false).describe('Assess and report; change nothing.'),
@@ -72,6 +77,12 @@ export const migrateVmRequest = z.strictObject({
         .enum(['auto', 'required', 'never'])
         .default('auto')
         .describe("Freeze the guest's file systems for each point in time."),
+      audit: z
+        .enum(['none', 'before-approval'])
+        .default('none')
+        .describe(
+          'Once before the cutover, read a whole point in time of the source and compare it with the replica, to see whether change tracking missed something.',
+        ),
     })
     .prefault({}),
   rehearsal: z

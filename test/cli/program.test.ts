@@ -35,6 +35,8 @@ test('wrong use is status 2, with the reason and without a stack', async () => {
     [['confirm-down', 'web01', '--side', 'left'], /side: given "left"/],
     [['list', '--limit', 'x'], /expected a number from 1/],
     [['migrate', '--request', '/nowhere/request.json'], /cannot read the request in \/nowhere\/request.json/],
+    [['recover', 'web01', '--source', '--target'], /'--source' cannot be used with option '--target'/],
+    [['recover', 'web01', '--confirm-down', 'left'], /Allowed choices are source, target/],
     [['migrate', 'web01', '--network', 'prod'], /cannot read --network "prod": expected NAME=VALUE/],
   ];
   for (const [argv, reason] of wrong) {
@@ -65,13 +67,7 @@ test('a request with three wrong fields names all three', async () => {
 });
 
 test('what is not there yet is refused, whatever it is given', async () => {
-  for (const argv of [
-    ['wave', 'plan.json', '--go'],
-    ['replicate'],
-    ['clone', 'web01'],
-    ['verify', 'x'],
-    ['sweep', '--remove'],
-  ]) {
+  for (const argv of [['wave', 'plan.json', '--go'], ['replicate'], ['clone', 'web01'], ['verify', 'x']]) {
     const { exit, err } = await vmferry(argv);
     assert.equal(exit, 2, argv[0]);
     assert.match(err, /not supported yet/);

@@ -113,13 +113,13 @@ export class World {
     await Promise.all([...this.workers].map((worker) => this.endWorker(worker, 'SIGKILL')));
   }
 
-  /** Ends the Temporal server and starts it again on the same database and port. */
-  async restartTemporal(): Promise<void> {
+  /** Ends the Temporal server and starts it again on the same port, by default with the same database. */
+  async restartTemporal(database = 'temporal.db'): Promise<void> {
     await this.temporal.stop();
     await this.connection?.close();
     this.connection = undefined;
     const port = Number(this.temporal.address.split(':')[1]);
-    const dbFile = join(this.lab.directory, 'temporal.db');
+    const dbFile = join(this.lab.directory, database);
     this.temporal = await startTemporal({ dbFile, port, uiPort: port + PORTS.ui });
   }
 

@@ -208,6 +208,9 @@ export class FakeWorld {
     };
   }
 
+  /** What an audit finds. */
+  missedBytes = 0;
+
   findings: Awaited<ReturnType<MigrationActivities['assess']>>['findings'] = [];
 
   private async pass(input: PassInput): Promise<PassResult> {
@@ -236,6 +239,7 @@ export class FakeWorld {
       instance: '1',
       hardwareChanged: input.hardwarePrint !== this.hardware,
       changedBytes: bytes,
+      missedBytes: input.audit ? this.missedBytes : null,
     };
   }
 }

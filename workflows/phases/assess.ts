@@ -36,7 +36,11 @@ export async function prepare(line: Line): Promise<void> {
   marks.claimed = true;
   migration.expect('replica', ref.target, ref.migrationId);
   marks.replica = true;
-  const input = () => ({ ...ref, disks: assessment.disks });
+  const { uuid } = assessment.description;
+  const adopt = migration.request.adoptReplica ?? null;
+  const input = () => ({ ...ref, uuid, disks: assessment.disks, adopt });
+  const summary = `claim ${ref.vm}, ${adopt === null ? 'create the replica' : `adopt the replica of ${adopt}`}`;
   // A VM that another migration has is nothing to wait for.
-  await line.step('prepare', ref.target, `claim ${ref.vm}, create the replica`, input, ['AlreadyClaimed']);
+  await line.step('prepare', ref.target, summary, input, ['AlreadyClaimed']);
+  if (adopt !== null) migration.event(`adopted the replica of ${adopt}: the first pass writes only what differs`);
 }

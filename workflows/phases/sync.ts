@@ -8,6 +8,7 @@ import { whyTooLong } from '../decisions.js';
 import type { Line } from '../line.js';
 import type { Migration } from '../migration.js';
 import { nextStart } from '../schedule.js';
+import { auditDue, noteAudit, settled, withdraw } from './audit.js';
 import { rehearse } from './rehearse.js';
 
 /** A run goes on in a new one before the server's warning limit, where the server did not ask for it earlier. */
@@ -33,7 +34,9 @@ export async function syncUntilDue(line: Line): Promise<'due' | 'long'> {
     await lapse(line);
     if (isLong() && status.work === 'idle') return 'long';
     const passAt = nextPassAt(migration);
-    if (wishes.rehearse || rehearsalDue(migration)) {
+    if (auditDue(migration)) {
+      await pass(line, 'delta');
+    } else if (wishes.rehearse || rehearsalDue(migration)) {
       wishes.rehearse = false;
       await rehearse(line);
     } else if (wishes.syncNow || passAt <= Date.now()) {
@@ -95,6 +98,7 @@ function passInput(migration: Migration, kind: PassKind, number: number): PassIn
     bandwidth: status.bandwidth,
     diskPrint: assessment.diskPrint,
     hardwarePrint: assessment.hardwarePrint,
+    audit: kind !== 'seed' && (carried.distrusted || (kind === 'delta' && auditDue(migration))),
     verify: kind !== 'final',
   };
 }
@@ -133,6 +137,7 @@ function note(migration: Migration, result: PassResult): void {
       );
     }
   }
+  noteAudit(migration, result);
   migration.addPass(result.record);
 }
 
@@ -156,16 +161,6 @@ async function assessAgain(line: Line): Promise<void> {
       remedy: 'Put the source back as it was and resume, or abort.',
     });
   }
-}
-
-function withdraw(migration: Migration, why: string): void {
-  migration.event(migration.status.approval ? `the approval lapsed: ${why}` : why);
-  migration.status.approval = null;
-  migration.carried.approvalRequired = true;
-}
-
-function settled(migration: Migration): boolean {
-  return migration.status.converged || migration.status.passCount >= migration.request.sync.maxPasses;
 }
 
 function nextPassAt(migration: Migration): number {

@@ -18,9 +18,11 @@ const claimText = z.object({
   namespace: z.string(),
   vm: z.string(),
   claimedAt: z.string(),
+  ran: z.enum(['yes', 'no']).optional(),
+  autostart: z.enum(['yes', 'no']).optional(),
 });
 
-function claimFolder(at: LibvirtConnection): string {
+export function claimFolder(at: LibvirtConnection): string {
   return `${at.config.stateDir}/claims`;
 }
 
@@ -37,7 +39,7 @@ export async function claim(at: LibvirtConnection, vm: string, wanted: Claim, si
     await removeOwnFile(at, wanted.migrationId, signal);
     throw claimed(vm, marked);
   }
-  if (marked === null) await setMark(at, uuid, CLAIM_URI, 'claim', { ...wanted }, signal);
+  if (marked === null) await setMark(at, uuid, CLAIM_URI, 'claim', attributesOf(wanted), signal);
 }
 
 export async function readClaim(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<Claim | null> {
@@ -72,7 +74,11 @@ async function removeOwnFile(at: LibvirtConnection, migrationId: string, signal?
   await at.host.run('sh', ['-c', script, 'sh', claimFolder(at), migrationId], { signal });
 }
 
-function parseClaim(text: string | null): Claim | null {
+function attributesOf(wanted: Claim): Record<string, string> {
+  return Object.fromEntries(Object.entries(wanted).filter((each): each is [string, string] => each[1] !== undefined));
+}
+
+export function parseClaim(text: string | null): Claim | null {
   if (text === null) return null;
   try {
     return claimText.parse(JSON.parse(text));
@@ -82,7 +88,7 @@ function parseClaim(text: string | null): Claim | null {
   }
 }
 
-function markedClaim(mark: ReadonlyMap<string, string> | null): Claim | null {
+export function markedClaim(mark: ReadonlyMap<string, string> | null): Claim | null {
   return mark === null ? null : parseClaim(JSON.stringify(Object.fromEntries(mark)));
 }
 

@@ -24,8 +24,9 @@ export async function endPoints(
 ): Promise<void> {
   const prefix = namePrefix(migrationId);
   const uuid = await at.virsh.findUuid(vm, signal);
-  const script = 'for d in "$1"/"$2"*/; do [ -d "$d" ] && basename "$d"; done; exit 0';
-  const { stdout } = await at.host.run('sh', ['-c', script, 'sh', pointsFolder(at), prefix], { signal });
+  const script = 'for d in "$1"/"$3"*/ "$2"/"$3"*/; do [ -d "$d" ] && basename "$d"; done; exit 0';
+  const folders = [pointsFolder(at), at.config.scratchDir];
+  const { stdout } = await at.host.run('sh', ['-c', script, 'sh', ...folders, prefix], { signal });
   const names = new Set(stdout.split('\n').filter(Boolean));
   const job = uuid ? await at.virsh.runOr(/./, ['backup-dumpxml', '--domain', uuid], { signal }) : null;
   const running = job ? pointOfSocket(at, parseXml(job, 'the backup job').at('server')?.get('socket') ?? null) : null;

@@ -71,5 +71,13 @@ async function replica(
   const user = [...used].find(([file]) => files.includes(file) || file.startsWith(`${folder}/`))?.[1];
   const inUse = user === undefined ? null : `the VM "${user}" stands on it`;
   const kind = 'libvirt-replica';
-  return { kind, name: folder, migrationId, owner, sizeBytes: Number.isNaN(sizeBytes) ? null : sizeBytes, inUse };
+  return {
+    kind,
+    name: folder,
+    migrationId,
+    owner,
+    sizeBytes: Number.isNaN(sizeBytes) ? null : sizeBytes,
+    inUse,
+    usedBy: user,
+  };
 }

@@ -29,6 +29,7 @@ const replicaState = z.strictObject({
   version: z.literal(1),
   owner,
   targetName: z.string(),
+  source: z.strictObject({ site: z.string(), vm: z.string(), uuid: z.string() }).nullable().default(null),
   disks: z.array(disk).min(1),
   whole: z.strictObject({ pass: z.number().int(), checkpoint: z.string(), result: z.unknown() }).nullable(),
   torn: z
@@ -98,8 +99,8 @@ export function plannedState(spec: ReplicaSpec, storageDirs: ReadonlyMap<string,
       manifestPath: join(workFolder(directory, migrationId), `base-${id}.manifest`),
     };
   });
-  const { owner, targetName } = spec;
-  const state = { version: 1, owner, targetName, disks, whole: null, torn: null, layers: [], verifiedPass: -1 };
+  const { owner, targetName, source = null } = spec;
+  const state = { version: 1, owner, targetName, source, disks, whole: null, torn: null, layers: [], verifiedPass: -1 };
   return replicaState.parse(state);
 }
 

@@ -23,7 +23,7 @@ import { EXIT, transact, type Step, type Transaction } from './site-script.js';
 
 const MERGE_TIMEOUT_MS = 12 * 3_600_000;
 /** Tries at changing a state file that somebody else changes too. */
-const TRIES = 8;
+export const TRIES = 8;
 
 export interface ReplicaStoreOptions {
   host: Host;
@@ -34,18 +34,17 @@ export interface ReplicaStoreOptions {
   openStore: OpenStore;
 }
 
-type Seen = { state: ReplicaState; text: string; digest: string; folder: string };
+/** A state file as it was read. */
+export type Seen = { state: ReplicaState; text: string; digest: string; folder: string };
 
 /** Replicas at a libvirt site: files, layers, the state file and the one writer's lock. Every call may be repeated. */
 export class ReplicaStore {
-  constructor(private readonly options: ReplicaStoreOptions) {}
+  constructor(readonly options: ReplicaStoreOptions) {}
 
   /** Creates empty disks and manifests. @throws VmferryError `NoSpace`, `Conflict`. */
   async create(spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState> {
     const { migrationId } = spec.owner;
-    const dirs = new Map<string, string>();
-    for (const disk of spec.disks) dirs.set(disk.id, await this.options.storageDir(disk.storage, signal));
-    const planned = plannedState(spec, dirs);
+    const planned = await this.plan(spec, signal);
     const there = await this.read(migrationId, signal);
     if (there) return sameReplica(there, planned);
     const folder = await this.folder(migrationId, signal);
@@ -243,7 +242,14 @@ export class ReplicaStore {
     return workFolder(await this.options.storageDir(null, signal), migrationId);
   }
 
-  private async see(migrationId: string, signal?: AbortSignal): Promise<Seen | null> {
+  /** The state of the replica that this asks for. */
+  async plan(spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState> {
+    const dirs = new Map<string, string>();
+    for (const disk of spec.disks) dirs.set(disk.id, await this.options.storageDir(disk.storage, signal));
+    return plannedState(spec, dirs);
+  }
+
+  async see(migrationId: string, signal?: AbortSignal): Promise<Seen | null> {
     const folder = await this.folder(migrationId, signal);
     const path = join(folder, 'replica.json');
     const text = await readText(this.options.host, path, { signal });
@@ -291,20 +297,20 @@ export class ReplicaStore {
     return { host, openStore, runtimeDir, folder, nonce, superseded: superseding };
   }
 
-  private transact(migrationId: string, folder: string, rest: Omit<Transaction, 'folder' | 'runtimeDir'>) {
+  transact(migrationId: string, folder: string, rest: Omit<Transaction, 'folder' | 'runtimeDir'>) {
     return transact(this.options.host, { folder, runtimeDir: this.runtimeDir(migrationId), ...rest });
   }
 
-  private runtimeDir(migrationId: string): string {
+  runtimeDir(migrationId: string): string {
     return join(this.options.runtimeDir, `nbd-${migrationId}`);
   }
 }
 
-function superseded(migrationId: string, why: string): VmferryError {
+export function superseded(migrationId: string, why: string): VmferryError {
   return new VmferryError('Superseded', `cannot write the replica of ${migrationId}: ${why}`, { platform: 'libvirt' });
 }
 
-function contended(migrationId: string): VmferryError {
+export function contended(migrationId: string): VmferryError {
   return new VmferryError('Timeout', `cannot work on the replica of ${migrationId}: its state keeps changing`, {
     platform: 'libvirt',
   });

@@ -25,6 +25,10 @@ export type Step =
   | readonly ['need', path: string]
   /** Exit 48 where an overlay stands in the folder. */
   | readonly ['standing', folder: string]
+  /** Renames a file or folder; one that is gone was renamed before. Exit 45 where the new name is taken. */
+  | readonly ['move', from: string, to: string]
+  /** Exit 48 where something has the file open, or one in the folder. */
+  | readonly ['unused', path: string]
   /** Makes an overlay over a base, where it is not there yet. */
   | readonly ['layer', path: string, base: string, baseFormat: string, clusterBytes: string]
   /** Makes an empty disk. */
@@ -88,6 +92,13 @@ folder) mkdir -p -- "$2"; chmod 711 -- "$2"; shift 2;;
 drop-folder) rm -rf -- "$2"; shift 2;;
 need) [ -e "$2" ] || exit 46; shift 2;;
 standing) for o in "$2"/rehearsal-*.qcow2 "$2"/cutover-*.qcow2; do [ ! -e "$o" ] || exit 48; done; shift 2;;
+move) if [ -e "$2" ]; then
+    [ ! -e "$3" ] || exit 45
+    mv -T -- "$2" "$3"; sync -- "$(dirname -- "$3")"
+  fi; shift 3;;
+unused) for o in "$2" "$2"/*; do
+    [ ! -f "$o" ] || [ "$o" = "$dir/lock" ] || ! grep -q ":$(stat -c %i -- "$o") " /proc/locks || exit 48
+  done; shift 2;;
 layer) if [ ! -e "$2" ]; then
     qemu-img create -q -f qcow2 -b "$3" -F "$4" -o "cluster_size=$5" -- "$2.tmp" >&2; mv -f -- "$2.tmp" "$2"
   fi; shift 5;;

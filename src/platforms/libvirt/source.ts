@@ -6,6 +6,7 @@ import { currentPoint, openPoint } from './open-point.js';
 import { retire } from './retire.js';
 import { readSideState } from './side-state.js';
 import { sourceFindings } from './source-findings.js';
+import { listTraces } from './source-traces.js';
 import type { SourcePart } from './vm-site.js';
 
 /** A libvirt site as the source of a migration. */
@@ -20,6 +21,7 @@ export function createLibvirtSource(at: LibvirtConnection): SourcePart {
     endPoints: (vm, migrationId, signal) => endPoints(at, vm, migrationId, signal),
     deleteCheckpoints: (vm, migrationId, keep, signal) => deleteCheckpoints(at, vm, migrationId, keep, signal),
     readSideState: (vm, signal) => readSideState(at, vm, signal),
+    listTraces: (signal) => listTraces(at, signal),
     retire: (vm, note, signal) => retire(at, vm, note, signal),
   };
 }

@@ -5,6 +5,8 @@ import type { LibvirtConnection } from './connect.js';
 import { define, setLinks, undefine } from './define.js';
 import { finalize } from './finalize.js';
 import { listOwned } from './owned.js';
+import { removeLeft } from './remove-left.js';
+import { adoptReplica, cannotAdopt, whyNotAdopt } from './replica-adopt.js';
 import { endRehearsal, startRehearsal } from './rehearsal.js';
 import { ReplicaStore } from './replica-store.js';
 import { refreshPools, storageDirectory } from './storage.js';
@@ -26,10 +28,22 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
   const runtimeDir = join(at.config.stateDir, 'run');
   const store = new ReplicaStore({ host: at.host, storageDir, runtimeDir, openStore: openNbd });
   const tools = targetTools(at, store);
+  /** Whatever its name and mark: a VM may stand on a replica after a half-done finalize. */
+  const standsOn = async (id: string, signal?: AbortSignal): Promise<string | null> => {
+    const owned = await listOwned(at, signal);
+    const used = owned.find((each) => each.kind === 'libvirt-replica' && each.migrationId === id && each.inUse);
+    return used?.inUse ?? null;
+  };
   return {
     targetFacts: (signal) => targetFacts(at, signal),
     targetFindings: (vm, disks, facts, signal) => targetFindings(at, vm, disks, facts, signal),
     createReplica: (spec, signal) => store.create(spec, signal),
+    whyNotAdopt: (kept, spec, signal) => whyNotAdopt(store, kept, spec, signal),
+    adoptReplica: async (kept, spec, signal) => {
+      const why = await standsOn(kept, signal);
+      if (why !== null) throw cannotAdopt(kept, why);
+      return adoptReplica(store, kept, spec, signal);
+    },
     readReplica: (id, signal) => store.read(id, signal),
     openReplica: (id, pass, attempt, signal) => store.open(id, pass, attempt, signal),
     openForVerify: (id, signal) => store.openForVerify(id, signal),
@@ -46,11 +60,7 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
           throw error;
         }));
       await endRehearsal(tools, id, signal);
-      // Whatever its name and mark: a VM may stand on them after a half-done finalize.
-      const used = (await listOwned(at, signal)).some(
-        ({ kind, migrationId, inUse }) => kind === 'libvirt-replica' && migrationId === id && inUse !== null,
-      );
-      if (there || used) {
+      if (there || (await standsOn(id, signal)) !== null) {
         throw new VmferryError('Unsafe', `cannot remove the replica of ${id}: the VM at ${at.site} stands on it`, {
           platform: 'libvirt',
           remedy: 'Undo the migration first.',
@@ -66,5 +76,6 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     undefine: (vm, id, signal) => undefine(tools, vm, id, signal),
     finalize: (vm, id, autostart, signal) => finalize(tools, vm, id, autostart, signal),
     listOwned: (signal) => listOwned(at, signal),
+    removeLeft: (owner, signal) => removeLeft(tools, owner, signal),
   };
 }

@@ -1,0 +1,65 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { explain } from '../errors.js';
+import type { Owner } from '../platforms/platform.js';
+import type { ConnectedClient } from '../temporal.js';
+import type { Context } from './context.js';
+import { migrationOf } from './find.js';
+
+/**
+ * How the workflow of a migration stands: it `runs`; it is `over` (ended, terminated, or not known any more to the cluster
+ * that it ran in); it is `foreign` (of another cluster or namespace than the one asked); or nobody can say (`unknown`).
+ */
+export interface Fate {
+  state: 'runs' | 'over' | 'foreign' | 'unknown';
+  /** In words, as a reason. */
+  text: string;
+}
+
+/** Asks Temporal how workflows stand. */
+export interface Temporal {
+  fateOf(owner: Owner): Promise<Fate>;
+  /** Why it cannot be asked at all, or null. */
+  readonly trouble: string | null;
+  close(): Promise<void>;
+}
+
+/** Never throws: a Temporal that cannot be asked gives `unknown` for all. */
+export async function askTemporal(context: Context): Promise<Temporal> {
+  let connected: ConnectedClient | null = null;
+  try {
+    connected = await context.connect();
+    const { client, settings } = connected;
+    const info = await client.connection.workflowService.getClusterInfo({});
+    const cluster = info.clusterId || settings.address;
+    return {
+      trouble: null,
+      close: () => connected!.close(),
+      fateOf: (owner) => fateOf(connected!, cluster, owner),
+    };
+  } catch (error) {
+    await connected?.close().catch(() => undefined);
+    const trouble = explain(error);
+    const unknown: Fate = { state: 'unknown', text: 'Temporal cannot be asked whether its workflow runs' };
+    return { trouble, close: () => Promise.resolve(), fateOf: () => Promise.resolve(unknown) };
+  }
+}
+
+async function fateOf({ client, settings }: ConnectedClient, cluster: string, owner: Owner): Promise<Fate> {
+  if (owner.cluster !== cluster)
+    return { state: 'foreign', text: `it belongs to another Temporal cluster (${owner.cluster})` };
+  if (owner.namespace !== settings.namespace)
+    return { state: 'foreign', text: `it belongs to the namespace "${owner.namespace}", not "${settings.namespace}"` };
+  const { workflowId } = owner;
+  try {
+    const info = await client.workflow.getHandle(workflowId).describe();
+    const same = migrationOf(info, owner.namespace) === owner.migrationId;
+    const state = info.status.name;
+    if (state === 'RUNNING' && same) return { state: 'runs', text: `its workflow ${workflowId} runs` };
+    const how = same ? state.toLowerCase().replaceAll('_', ' ') : 'ended, and started anew since';
+    return { state: 'over', text: `its workflow ${workflowId} is ${how}` };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError)
+      return { state: 'over', text: `Temporal knows no workflow ${workflowId} any more` };
+    return { state: 'unknown', text: `Temporal cannot be asked whether its workflow runs: ${explain(error)}` };
+  }
+}

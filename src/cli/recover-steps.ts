@@ -1,0 +1,191 @@
+import type { VmferryConfig } from '../config.js';
+import { VmferryError } from '../errors.js';
+import type { Case } from './recover-case.js';
+import { withSite, type Site } from './sites.js';
+
+export type Side = 'source' | 'target';
+
+export interface RecoverChoice {
+  side: Side;
+  /** A human has seen that this side does not run and will not. */
+  confirmDown?: Side | undefined;
+  discardTargetWrites: boolean;
+  /** Of the source; default true where it ran when it was claimed. */
+  start: boolean;
+  /** Of the target: final, and the source retired. */
+  accept: boolean;
+}
+
+/**
+ * Brings one side back, by the same order as the workflow: a side is started only after the other was seen stopped and
+ * unable to start, or a human declared it down. May be repeated at any point. Returns what was done, in words.
+ * @throws VmferryError `Unsafe` where that cannot be seen.
+ */
+export async function recover(
+  config: VmferryConfig,
+  each: Case,
+  choice: RecoverChoice,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const did: string[] = [];
+  await (choice.side === 'source' ? toSource : toTarget)({ config, each, choice, did, signal });
+  return did;
+}
+
+interface Work {
+  config: VmferryConfig;
+  each: Case;
+  choice: RecoverChoice;
+  did: string[];
+  signal: AbortSignal;
+}
+
+async function toSource(work: Work): Promise<void> {
+  const { config, each, choice, did, signal } = work;
+  const { source, migrationId } = each;
+  if (!source || source.state === 'gone' || source.state === 'unreachable')
+    throw unsafe(
+      each,
+      `its source cannot be brought back: ${source ? `it is ${source.state}` : 'which VM it is, nothing says'}`,
+    );
+  const downTarget = choice.confirmDown === 'target';
+  if (!downTarget) await removeTarget(work);
+  await withSite(config, source.site, async (site) => {
+    await site.endPoints(source.vm, migrationId, signal);
+    const { claim } = each;
+    if (claim?.autostart) {
+      await site.setAutostart(source.vm, claim.autostart === 'yes', signal);
+      did.push(
+        `${source.vm} at ${source.site} ${claim.autostart === 'yes' ? 'starts' : 'does not start'} by itself, as before`,
+      );
+    } else
+      did.push(`whether ${source.vm} started by itself before is not known: see \`virsh autostart\` at ${source.site}`);
+    if (choice.start && claim?.ran !== 'no') {
+      const run = await site.runState(source.vm, signal);
+      // A crashed guest may have left its QEMU, which would pass for one that runs.
+      if (run?.state === 'crashed') await site.forceOff(source.vm, signal);
+      if (run?.state !== 'running') await site.start(source.vm, signal);
+      did.push(`${source.vm} at ${source.site} ${run?.state === 'running' ? 'runs' : 'was started'}`);
+    }
+    await clean(site, work, source.vm);
+  });
+  if (!downTarget) await keepWhole(work);
+  else did.push('nothing was removed at the target, which was declared down: `vmferry sweep` shows what is there');
+}
+
+/** The VM of the cutover and a rehearsal are gone, and seen gone. */
+async function removeTarget({ config, each, choice, did, signal }: Work): Promise<void> {
+  const { target, rehearsal, migrationId } = each;
+  if (each.unseen.length > 0)
+    throw unsafe(each, `${each.unseen.join(', ')} cannot be asked, and its target may run there`, 'target');
+  if (target?.running && !choice.discardTargetWrites) {
+    throw new VmferryError(
+      'Unsafe',
+      `cannot go back to the source of ${migrationId}: ${target.name} runs at ${target.site}`,
+      {
+        remedy: 'What it wrote since the cutover would be lost; say --discard-target-writes to give that up.',
+      },
+    );
+  }
+  for (const place of new Set([target?.site, rehearsal?.site].filter((name) => name !== undefined))) {
+    await withSite(config, place, async (site) => {
+      if (rehearsal?.site === place) await site.endRehearsal(migrationId, signal);
+      if (target?.site !== place) return;
+      // It may have been started since it was shown.
+      if (!choice.discardTargetWrites && (await site.runState(target.name, signal))?.instance != null)
+        throw unsafe(each, `${target.name} was started at ${place} meanwhile`);
+      await site.undefine(target.name, migrationId, signal);
+      const left = await site.listOwned(signal);
+      if (left.some(({ kind, migrationId: id }) => kind.endsWith('-target') && id === migrationId))
+        throw unsafe(each, `${target.name} is still defined at ${place}`, 'target');
+      did.push(`${target.name} at ${place} was switched off and removed`);
+    });
+  }
+}
+
+/** As after an abort: a whole replica is kept, and nothing else. */
+async function keepWhole({ config, each, did, signal }: Work): Promise<void> {
+  const { replica, migrationId } = each;
+  if (!replica) return;
+  await withSite(config, replica.site, async (site) => {
+    const state = await site.readReplica(migrationId, signal);
+    if (state?.whole) {
+      await site.discardTorn(migrationId, signal);
+      await site.mergeLayers(migrationId, signal);
+      did.push(
+        `the whole replica is kept at ${replica.site}; \`vmferry sweep --remove --migration ${migrationId}\` removes it`,
+      );
+    } else {
+      await site.removeReplica(migrationId, signal);
+      did.push(`the replica at ${replica.site}, which was not whole, was removed`);
+    }
+  });
+}
+
+async function clean(site: Site, { each, did, signal }: Work, vm: string): Promise<void> {
+  await site.deleteCheckpoints(vm, each.migrationId, [], signal);
+  await site.releaseClaim(vm, each.migrationId, signal);
+  did.push(`points, checkpoints and claim of ${vm} were removed`);
+}
+
+async function toTarget(work: Work): Promise<void> {
+  const { config, each, choice, did, signal } = work;
+  const { target, source, migrationId, claim } = each;
+  if (!target) throw unsafe(each, 'no VM is defined at the target');
+  const downSource = choice.confirmDown === 'source';
+  if (!downSource) await holdSource(work);
+  await withSite(config, target.site, async (site) => {
+    const run = await site.runState(target.name, signal);
+    if (run?.state === 'crashed') await site.forceOff(target.name, signal);
+    if (run?.state !== 'running') await site.start(target.name, signal);
+    await site.setLinks(target.name, true, signal);
+    did.push(
+      `${target.name} at ${target.site} ${run?.state === 'running' ? 'runs' : 'was started'}, its network plugged`,
+    );
+    if (!choice.accept) {
+      did.push('the way back is open: see that it is well, then run this again with --accept, or choose the source');
+      return;
+    }
+    await site.finalize(target.name, migrationId, claim?.autostart === 'yes', signal);
+    did.push(`${target.name} stands on its own disks`);
+  });
+  if (!choice.accept) return;
+  if (downSource || !source) {
+    did.push('nothing was done at the source, which was declared down: never start it beside the target');
+    return;
+  }
+  if (source.state === 'gone') return;
+  await withSite(config, source.site, async (site) => {
+    const note = `moved to ${target.site} as ${target.name} by vmferry migration ${migrationId}, recovered at ${new Date().toISOString()}`;
+    await site.retire(source.vm, note, signal);
+    did.push(`${source.vm} at ${source.site} is kept stopped, and marked as moved`);
+    await clean(site, work, source.vm);
+  });
+}
+
+/** The source is seen off, and made unable to start. */
+async function holdSource({ config, each, did, signal }: Work): Promise<void> {
+  const { source } = each;
+  if (!source) throw unsafe(each, 'which VM its source is, nothing says', 'source');
+  if (source.state === 'unreachable')
+    throw unsafe(each, `${source.site} cannot be asked whether ${source.vm} runs`, 'source');
+  if (source.state === 'gone') return;
+  await withSite(config, source.site, async (site) => {
+    const run = await site.runState(source.vm, signal);
+    if (run === null) return;
+    if (run.state !== 'off')
+      throw unsafe(each, `${source.vm} at ${source.site} is ${run.state}: stop it first, or choose the source`);
+    if (!run.autostart) return;
+    await site.setAutostart(source.vm, false, signal);
+    did.push(`${source.vm} at ${source.site} does not start by itself any more`);
+    const again = await site.runState(source.vm, signal);
+    if (again && (again.state !== 'off' || again.autostart))
+      throw unsafe(each, `${source.vm} at ${source.site} can start`);
+  });
+}
+
+function unsafe({ migrationId }: Case, why: string, side?: Side): VmferryError {
+  return new VmferryError('Unsafe', `cannot recover ${migrationId}: ${why}`, {
+    ...(side ? { remedy: `If you have seen that the ${side} does not run and will not: --confirm-down ${side}` } : {}),
+  });
+}
