@@ -58,7 +58,7 @@ test('terminated between stop and start: recover shows it, and brings the source
   await scene.begin();
   await scene.world.virsh('old', 'autostart', 'web01');
   const migration = await scene.world.migrate('web01', AUTOMATIC);
-  await reaches(migration, 'starting');
+  await reaches(migration, 'verifying');
   await scene.world.killWorkers();
   const running = await vmferry('recover', 'web01', '--source');
   assert.equal(running.exit, 1);
