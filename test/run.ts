@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { MigrationStatus } from '../src/model/status.js';
 import type { DecisionName } from '../src/request/decisions.js';
@@ -23,6 +24,18 @@ export class Run {
 
   async signal(name: DecisionName, payload?: unknown): Promise<void> {
     await this.handle.signal(name, ...((payload === undefined ? [] : [payload]) as never));
+  }
+
+  /** A signal whose payload no client of the SDK would write. */
+  async signalRaw(name: DecisionName, encoding: string, text: string): Promise<void> {
+    const { client, workflowId } = this.handle;
+    await client.workflowService.signalWorkflowExecution({
+      namespace: client.options.namespace,
+      workflowExecution: { workflowId },
+      signalName: name,
+      input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(text) }] },
+      requestId: randomUUID(),
+    });
   }
 
   /** Waits until the status is as asked; fails after a while with the status that it has. */

@@ -1,6 +1,6 @@
-import { ApplicationFailure, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import { parseDurationMs } from '../src/request/units.js';
-import { decisionSchemas, type DecisionName, type DecisionPayload } from '../src/request/decisions.js';
+import { decisionNames, decisionSchemas, type DecisionName, type DecisionPayload } from '../src/request/decisions.js';
 import { wrongFields } from '../src/request/parse.js';
 import type { Phase } from '../src/model/status.js';
 import { formatDuration } from '../src/model/format.js';
@@ -197,9 +197,18 @@ export function handleDecisions(migration: Migration, onDecision: (name: Decisio
       },
     });
   }
+  // A slip in the name is answered too: Temporal itself takes any signal and says that it succeeded.
+  setDefaultSignalHandler((name, ...args) => {
+    refuse(
+      migration,
+      name.slice(0, 60),
+      args[0],
+      `ignored: there is no such decision; there are ${decisionNames.join(', ')}`,
+    );
+  });
 }
 
-function refuse(migration: Migration, name: DecisionName, input: unknown, reason: string): DecisionReply {
+function refuse(migration: Migration, name: string, input: unknown, reason: string): DecisionReply {
   const text = (key: string): string | null => {
     const value = typeof input === 'object' && input !== null ? (input as Record<string, unknown>)[key] : undefined;
     return typeof value === 'string' ? value.slice(0, 200) : null;

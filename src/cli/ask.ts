@@ -80,6 +80,13 @@ export async function awaitEnd(client: Client, found: Found): Promise<MigrationS
 /** Why a question or a decision got no answer from a worker. */
 export function noAnswer(workflowId: string, error: unknown): VmferryError {
   const reason = error instanceof ServiceError && error.cause instanceof Error ? error.cause.message : String(error);
+  if (/Workflow Task in failed state/.test(reason)) {
+    return new VmferryError('Unreachable', `cannot ask ${workflowId}: a worker is there, but fails at its workflow`, {
+      remedy:
+        "The last WorkflowTaskFailed in the workflow's history tells why; a worker of another version is the usual reason (docs/operating.md, upgrading). Nothing is lost meanwhile.",
+      cause: error,
+    });
+  }
   return new VmferryError(
     'Unreachable',
     `cannot ask ${workflowId}: no worker answers on task queue ${TASK_QUEUE} (${reason})`,

@@ -129,6 +129,29 @@ test('decisions that do not fit, or are of the wrong type, change nothing and ar
   });
 });
 
+test('payloads that nobody can read, and decisions that there are not, change nothing and are kept with the reason', async () => {
+  await environment.migrate(new FakeWorld(), {}, async (run) => {
+    await run.phase('awaiting-approval');
+    for (const [encoding, text] of [
+      ['json/plain', 'not json'],
+      ['json/plain', ''],
+      ['json/unheard-of', '{}'],
+      ['json/protobuf', '{}'],
+      ['binary/plain', '{}'],
+    ] as const)
+      await run.signalRaw('approveCutover', encoding, text);
+    await run.signal('approve' as never, { by: 'ann' });
+    const { trail, phase } = await run.until('all ignored', (now) => now.trail.length === 6);
+    assert.equal(phase, 'awaiting-approval');
+    assert.ok(trail.every((entry) => !entry.accepted));
+    for (const entry of trail.slice(0, 5)) assert.match(entry.reason ?? '', /wrong payload: .*no JSON/);
+    assert.equal(trail[5]?.by, 'ann');
+    assert.match(trail[5]?.reason ?? '', /no such decision; there are approveCutover/);
+    await run.update('approveCutover');
+    await run.phase('awaiting-acceptance');
+  });
+});
+
 test('a rejection withdraws the approval; a later approval counts again', async () => {
   const world = new FakeWorld();
   const later = new Date(Date.now() + 3_600_000).toISOString();
