@@ -28,8 +28,8 @@ export interface DemoTemporal {
   readonly namespace: string;
   /** Null for a server that is not ours: its UI may be anywhere. */
   readonly uiUrl: string | null;
-  /** Null for a server that is not ours. */
-  readonly pid: number | null;
+  /** The program `temporal` that it was started with. Null for a server that is not ours. */
+  readonly program: string | null;
 }
 
 export interface DemoOptions {
@@ -77,13 +77,13 @@ async function startServer(directory: string, options: DemoOptions, cleanUp: Cle
   if (process.env['TEMPORAL_ADDRESS']) {
     const { address, namespace } = temporalSettings();
     say(`Using the Temporal server at ${address}, namespace ${namespace} (TEMPORAL_ADDRESS is set)`);
-    return { address, namespace, uiUrl: null, pid: null };
+    return { address, namespace, uiUrl: null, program: null };
   }
   say('Starting the Temporal server …');
   const server = await startTemporal({ dbFile: join(directory, 'temporal.db'), keep });
   cleanUp.add('the Temporal server', () => server.stop());
   say(`  ${server.address}, its pages at ${server.uiUrl}`);
-  return { address: server.address, namespace: 'default', uiUrl: server.uiUrl, pid: server.pid };
+  return { address: server.address, namespace: 'default', uiUrl: server.uiUrl, program: server.program };
 }
 
 /** Ends a demo that was kept, and removes its folder. */

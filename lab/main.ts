@@ -4,6 +4,7 @@ import { explain } from '../src/errors.js';
 import { CleanUp } from './clean-up.js';
 import { startDemo, stopDemo, type Demo } from './demo.js';
 import { migrateGuest } from './migrate-guest.js';
+import { Terminal } from './terminal.js';
 
 /** `npm start`: moves a running guest between two hosts on this machine, with a human's approval. */
 
@@ -17,9 +18,8 @@ interface Options {
   stop?: string;
 }
 
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
+const terminal = new Terminal();
+const { say } = terminal;
 
 const program = new Command('npm start --')
   .description('Moves a running guest between two libvirt hosts on this machine, with approval, and shows how it went.')
@@ -52,19 +52,19 @@ process.exit(await (options.stop ? end(resolve(options.stop)) : run()));
 async function run(): Promise<number> {
   const { signal } = interrupted;
   const keep = options.keep ?? false;
-  const terminal = process.stdin.isTTY && process.stdout.isTTY;
   let demo: Demo | undefined;
   let status = 1;
   try {
     demo = await startDemo({ keep, rate: options.rate ?? null, say, signal }, cleanUp);
     status = await migrateGuest(demo, {
-      approval: options.wait ? 'wait' : options.yes || !terminal ? 'yes' : 'ask',
+      approval: options.wait ? 'wait' : options.yes || !terminal.interactive ? 'yes' : 'ask',
       failProbe: options.failProbe ?? false,
       reportDirectory: resolve(options.report),
-      say,
+      terminal,
       signal,
     });
-    if (terminal && !keep && !options.yes && demo.temporal.uiUrl) await untilInterrupted(demo.temporal.uiUrl);
+    if (terminal.interactive && !keep && !options.yes && demo.temporal.uiUrl)
+      await untilInterrupted(demo.temporal.uiUrl);
   } catch (error) {
     if (!signal.aborted) process.stderr.write(`${explain(error)}\n`);
   }

@@ -1,18 +1,21 @@
 import { cp, mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
+import { processContext } from '../src/cli/context.js';
 import { follow } from '../src/cli/follow.js';
 import { findMigration, workflowIdFor } from '../src/cli/find.js';
 import { waysToDecide } from '../src/cli/ways.js';
 import { loadConfig } from '../src/config.js';
+import { quoteCommand } from '../src/exec/quote.js';
 import { formatBytes, formatDuration } from '../src/model/format.js';
 import type { MigrationStatus } from '../src/model/status.js';
 import type { MigrateVmInput } from '../src/request/migrate-vm.js';
 import { connectClient, TASK_QUEUE, whoIsThis, type ConnectedClient } from '../src/temporal.js';
 import { startWorker } from '../src/worker.js';
 import type { Demo } from './demo.js';
+import type { Terminal } from './terminal.js';
 
 export interface MigrateGuestOptions {
   /** `ask`: on the terminal. `wait`: from elsewhere, in any case. `yes`: by the demo itself, with the same signal. */
@@ -21,20 +24,22 @@ export interface MigrateGuestOptions {
   failProbe: boolean;
   /** Where report.json and report.html go. */
   reportDirectory: string;
-  say: (line: string) => void;
+  terminal: Terminal;
   signal: AbortSignal;
 }
 
 /** A port on which the demo's guest has no service. */
 const NOBODY_LISTENS = 81;
 const POLL_MS = 300;
+const VMFERRY = fileURLToPath(new URL('../../bin/vmferry.mjs', import.meta.url));
 
 /**
  * Moves the demo's guest from `dc-old` to `dc-new` with `migrateVm`, and shows what came of it.
  * @returns the exit status: 0 done as asked, 1 not.
  */
 export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Promise<number> {
-  const { say, signal } = options;
+  const { signal } = options;
+  const { say } = options.terminal;
   const config = await loadConfig(demo.lab.configPath);
   const { address, namespace } = demo.temporal;
   const worker = await startWorker({ config, address, namespace, logLevel: 'ERROR' });
@@ -78,11 +83,10 @@ function requestFor(demo: Demo, options: MigrateGuestOptions): MigrateVmInput {
 async function watch(
   connected: ConnectedClient,
   workflowId: string,
-  { say, signal }: MigrateGuestOptions,
+  { terminal: { write }, signal }: MigrateGuestOptions,
 ): Promise<MigrationStatus | null> {
   const found = await findMigration(connected, workflowId);
-  const out = (text: string): void => say(text.replace(/\n$/, ''));
-  const context = { out, err: out, terminal: false, columns: 120, connect: () => Promise.resolve(connected), signal };
+  const context = { ...processContext(signal), out: write, err: write, connect: () => Promise.resolve(connected) };
   return await follow(context, connected.client, found, false);
 }
 
@@ -98,24 +102,29 @@ async function approve(
     await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given by npm start' });
     return;
   }
-  const { address, namespace, uiUrl } = demo.temporal;
+  const { terminal } = options;
   const { runId } = await handle.describe();
-  options.say(
-    `\nThe cutover waits for an approval. Any of these gives it:\n${waysToDecide(handle.workflowId, { address, namespace, uiUrl, runId, by: whoIsThis() })}\n`,
-  );
+  const ways = waysToDecide(handle.workflowId, { ...demo.temporal, ...programs(demo), runId, by: whoIsThis() });
+  terminal.say(`\nThe cutover waits for an approval. Any of these gives it, from another shell too.\n${ways}\n`);
   if (options.approval === 'wait') return;
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    const answer = await terminal.question('Cut over now? [y/N] ', { signal });
-    if (/^y(es)?$/i.test(answer.trim()))
-      await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given at the terminal' });
+    const answer = await terminal.ask('Cut over now (yes), or give it up (abort)? ', ['yes', 'abort', 'no'], signal);
+    if (answer === 'yes') await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given at the terminal' });
     else await handle.signal('abort', { by: whoIsThis(), comment: 'declined at the terminal' });
   } catch (error) {
     // Somebody else decided, or the user wants no more.
     if (!signal.aborted) throw error;
-  } finally {
-    terminal.close();
   }
+}
+
+/** How the printed lines call programs, so that they work in any shell and folder as they are. */
+function programs({ temporal: { address, namespace, program } }: Demo): { vmferry: string; temporal?: string } {
+  const environment = [`TEMPORAL_ADDRESS=${address}`, `TEMPORAL_NAMESPACE=${namespace}`];
+  const known = program === null || (process.env['PATH'] ?? '').split(delimiter).includes(dirname(program));
+  return {
+    vmferry: quoteCommand('env', [...environment.slice(0, namespace === 'default' ? 1 : 2), VMFERRY]),
+    ...(known ? {} : { temporal: program }),
+  };
 }
 
 async function reached(handle: WorkflowHandle, phase: MigrationStatus['phase'], signal: AbortSignal): Promise<boolean> {
@@ -137,7 +146,7 @@ async function keepReport(status: MigrationStatus, directory: string): Promise<v
 async function summary(
   demo: Demo,
   status: MigrationStatus,
-  { say, failProbe, reportDirectory }: MigrateGuestOptions,
+  { terminal: { say }, failProbe, reportDirectory }: MigrateGuestOptions,
 ): Promise<number> {
   say(`\n${status.vm}: ${status.outcome}`);
   if (status.error) say(`  why:              ${status.error.message}`);

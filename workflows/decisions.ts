@@ -1,6 +1,13 @@
 import { ApplicationFailure, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import { parseDurationMs } from '../src/request/units.js';
-import { decisionNames, decisionSchemas, type DecisionName, type DecisionPayload } from '../src/request/decisions.js';
+import {
+  decisionNames,
+  decisionSchemas,
+  decisionSummaries,
+  examplePayload,
+  type DecisionName,
+  type DecisionPayload,
+} from '../src/request/decisions.js';
 import { wrongFields } from '../src/request/parse.js';
 import type { Phase } from '../src/model/status.js';
 import { formatDuration } from '../src/model/format.js';
@@ -105,6 +112,10 @@ function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, pa
 
 function parsePayload<N extends DecisionName>(name: N, input: unknown): { payload: Payloads[N] } | { wrong: string } {
   const given = input === undefined || input === null ? {} : input;
+  if (typeof given !== 'object' || Array.isArray(given))
+    return {
+      wrong: `wrong payload: given ${JSON.stringify(given).slice(0, 80)}, expected one JSON object such as ${examplePayload(name)}`,
+    };
   const result = decisionSchemas[name].safeParse(given);
   if (result.success) return { payload: result.data as Payloads[N] };
   return { wrong: `wrong payload: ${wrongFields(result.error, given).join('; ')}` };
@@ -184,16 +195,17 @@ export function handleDecisions(migration: Migration, onDecision: (name: Decisio
     return { accepted: true, text };
   };
   for (const { name, signal, update } of decisionMessages) {
-    setHandler(signal, (input) => void decide(name, input), { description: `${name}: see docs/decisions.md` });
+    const description = `${decisionSummaries[name]}. Data: ${examplePayload(name)}`;
+    setHandler(signal, (input) => void decide(name, input), { description });
     setHandler(update, (input) => decide(name, input), {
-      description: `${name}: see docs/decisions.md`,
+      description,
       validator: (input) => {
         const parsed = parsePayload(name, input);
         const reason =
           'wrong' in parsed
             ? parsed.wrong
             : (whyNot(migration, name) ?? whyNotPayload(migration, name, parsed.payload));
-        if (reason) throw ApplicationFailure.nonRetryable(`cannot accept ${name}: ${reason}`, 'DecisionRefused');
+        if (reason) throw refusal(name, reason);
       },
     });
   }
@@ -206,6 +218,13 @@ export function handleDecisions(migration: Migration, onDecision: (name: Decisio
       `ignored: there is no such decision; there are ${decisionNames.join(', ')}`,
     );
   });
+}
+
+/** Without a stack: the Temporal UI shows it to people below the message. */
+function refusal(name: DecisionName, reason: string): ApplicationFailure {
+  const failure = ApplicationFailure.nonRetryable(`cannot accept ${name}: ${reason}`, 'DecisionRefused');
+  failure.stack = '';
+  return failure;
 }
 
 function refuse(migration: Migration, name: string, input: unknown, reason: string): DecisionReply {

@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration, formatInstant } from '../src/model/format.js';
+import { happenings } from '../src/model/happenings.js';
 import type { MigrationStatus } from '../src/model/status.js';
 
 /** The workflow's current details: the status for people, in the Markdown that the Temporal UI renders. */
@@ -22,7 +23,10 @@ export function detailsOf(status: MigrationStatus): string {
       `Error **${status.error.code}**: ${plain(status.error.message)}${status.error.remedy ? `\n\nWhat to do: ${plain(status.error.remedy)}` : ''}`,
     );
   if (status.decisions.length > 0)
-    lines.push(`Decisions that fit now: ${status.decisions.map((name) => `\`${name}\``).join(', ')}`);
+    lines.push(
+      `Decisions that fit now: ${status.decisions.map((name) => `\`${name}\``).join(', ')}`,
+      'To send one: More Actions, Send an Update; the list says what each does and what data it takes.',
+    );
   const figures: [string, string][] = [
     ['Migration', status.migrationId],
     ['Passes', `${status.passCount}${status.converged ? ', converged' : ''}`],
@@ -81,12 +85,13 @@ export function detailsOf(status: MigrationStatus): string {
       ),
     );
   }
-  if (status.events.length > 0) {
+  const happened = happenings(status);
+  if (happened.length > 0) {
     lines.push(
-      '## Events',
+      '## Events and decisions',
       table(
         ['When', 'What'],
-        status.events.slice(-12).map((each) => [formatInstant(each.at), each.text]),
+        happened.slice(-12).map((each) => [formatInstant(each.at), each.text]),
       ),
     );
   }

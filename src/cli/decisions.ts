@@ -4,7 +4,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import type { Command } from 'commander';
-import { decisionNames, decisionSchemas, type DecisionName } from '../request/decisions.js';
+import { decisionNames, decisionSchemas, decisionSummaries, type DecisionName } from '../request/decisions.js';
 import { parseRequest } from '../request/parse.js';
 import { whoIsThis, type ConnectedClient } from '../temporal.js';
 import { noAnswer } from './ask.js';
@@ -16,22 +16,6 @@ import { verbOf } from './ways.js';
 
 /** An update is answered by the workflow at once; longer means that no worker is there. */
 const ANSWER_TIMEOUT_MS = 30_000;
-
-const SUMMARIES: Record<DecisionName, string> = {
-  approveCutover: 'Approve the cutover, now or at a time; fits from seeding on',
-  rejectCutover: 'Withdraw an approval; the migration goes on syncing',
-  scheduleCutover: 'Set or change the time of the cutover',
-  syncNow: 'Make a pass now instead of at the next interval',
-  rehearse: 'Boot a test copy at the target, isolated, and throw it away',
-  pause: 'Pause copying; what was copied stays',
-  resume: 'Go on after `pause` or after a trouble was cured',
-  setBandwidth: 'Limit the copying rate of a running migration, or lift the limit',
-  forceStop: 'Pull the plug of a guest that does not stop by itself',
-  acceptTarget: 'Keep the target for good; ends the way back',
-  undoCutover: 'Go back to the source after the cutover',
-  confirmSiteDown: 'Declare, as a human, that a side is lost or stopped',
-  abort: 'Give the migration up; the source stays or comes back',
-};
 
 /** Options and arguments that are not `--by` and `--comment`, and the fields that they give. */
 const EXTRAS: Partial<Record<DecisionName, (command: Command) => Command>> = {
@@ -66,7 +50,7 @@ export function addDecisions(verbs: Verbs): void {
   for (const name of decisionNames) {
     const verb = verbOf(name);
     const command = verbs
-      .verb(verb, SUMMARIES[name], EXAMPLES[name] ?? `vmferry ${verb} web01 --comment "as agreed"`)
+      .verb(verb, decisionSummaries[name], EXAMPLES[name] ?? `vmferry ${verb} web01 --comment "as agreed"`)
       .argument('<migration>', "a VM's name, a workflow's id or a migration's id")
       .option('--by <name>', 'who decides; a claim, not an identity', whoIsThis())
       .option('--comment <text>', 'kept in the audit trail and the report')

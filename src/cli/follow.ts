@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { VmferryError } from '../errors.js';
 import { formatBytes, formatDuration, formatInstant } from '../model/format.js';
+import { happenings } from '../model/happenings.js';
 import type { MigrationStatus } from '../model/status.js';
 import { askLive, askStatus, awaitEnd, type LiveActivity } from './ask.js';
 import { printable, type Context } from './context.js';
@@ -11,10 +12,12 @@ import { diskLine, page, verbs } from './screen.js';
 const REFRESH_MS = 1000;
 /** Without a terminal: how often a running copy is told about. */
 const PROGRESS_EVERY_MS = 10_000;
+/** Of what happened before one looked, so much is told. */
+const AT_FIRST = 30;
 
 /**
- * Follows a migration to its end: a page that is redrawn on a terminal, plain lines elsewhere. A worker that is away
- * for a while is waited for.
+ * Follows a migration to its end: as a page that is redrawn (`redraw`), else as lines, with the running copy redrawn
+ * below them on a terminal. A worker that is away for a while is waited for.
  * @returns the last status; null when it failed or was ended from outside before a worker could tell.
  */
 export async function follow(
@@ -73,55 +76,74 @@ class Page {
   }
 }
 
-/** What is new since the last time, a line each, with the time. */
+/**
+ * What is new since the last time, a line each, with the time at which it happened. On a terminal the running copy
+ * stands below them and is redrawn.
+ */
 class Lines {
-  private phase = '';
+  private readonly said = new Set<string>();
   private waitingFor: string | null = null;
-  private passes = 0;
-  private events = new Set<string>();
   private progressAt = 0;
   private noted = '';
   private trouble = '';
+  private drawn = 0;
   constructor(private readonly context: Context) {}
 
   draw(status: MigrationStatus, live: readonly LiveActivity[]): void {
-    for (const each of status.events) {
-      const key = `${each.at} ${each.text}`;
-      if (!this.events.has(key)) this.line(each.text, each.at);
-      this.events.add(key);
-    }
-    if (status.phase !== this.phase) this.line(`phase ${status.phase}`);
-    for (const each of status.passes.filter((one) => one.number > this.passes)) {
-      this.line(
-        `pass ${each.number} (${each.kind}): read ${formatBytes(each.bytesRead)}, wrote ${formatBytes(each.bytesWritten)} in ${formatDuration(each.durationMs)}`,
-      );
-    }
+    const lines = this.news(status);
     if (status.waitingFor !== null && status.waitingFor !== this.waitingFor) {
-      const fit = verbs(status.decisions);
-      this.line(`waits for ${status.waitingFor}${fit.length > 0 ? ` (${fit.join(', ')})` : ''}`);
+      const fit = status.phase === 'syncing' ? [] : verbs(status.decisions);
+      lines.push(timed(`waits for ${status.waitingFor}${fit.length > 0 ? ` (you can: ${fit.join(', ')})` : ''}`));
     }
+    this.waitingFor = status.waitingFor;
     for (const { name, attempt, lastFailure } of live) {
       const trouble = lastFailure ? `${name}, try ${attempt}: ${lastFailure}` : null;
-      if (trouble !== null && trouble !== this.trouble) this.line(trouble);
+      if (trouble !== null && trouble !== this.trouble) lines.push(timed(trouble));
       this.trouble = trouble ?? this.trouble;
     }
-    if (Date.now() - this.progressAt >= PROGRESS_EVERY_MS) {
-      const disks = live.flatMap((each) => each.disks);
-      for (const disk of disks) this.line(`${disk.name} ${diskLine(disk)}`);
-      if (disks.length > 0) this.progressAt = Date.now();
-    }
-    this.phase = status.phase;
-    this.waitingFor = status.waitingFor;
-    this.passes = Math.max(this.passes, status.passCount);
+    const progress = live.flatMap((each) => each.disks).map((disk) => `${disk.name} ${diskLine(disk)}`);
+    if (this.context.terminal) this.write(lines, progress);
+    else this.write([...lines, ...this.dueProgress(progress)], []);
     this.noted = '';
   }
 
   note(text: string): void {
-    if (text !== this.noted) this.line(text);
+    if (text !== this.noted) this.write([timed(text)], []);
     this.noted = text;
   }
 
-  private line(text: string, at = new Date().toISOString()): void {
-    this.context.out(`${formatInstant(at).slice(11, 19)}  ${printable(text.replaceAll('\n', ' '))}\n`);
+  /** Happenings, phases and passes that were not said yet, the oldest first. */
+  private news(status: MigrationStatus): string[] {
+    const all = [
+      ...happenings(status),
+      ...status.phases.map((each) => ({ at: each.startedAt, text: `phase ${each.name}` })),
+      ...status.passes.map((each) => ({
+        at: new Date(Date.parse(each.startedAt) + each.durationMs).toISOString(),
+        text: `pass ${each.number} (${each.kind}): read ${formatBytes(each.bytesRead)}, wrote ${formatBytes(each.bytesWritten)} in ${formatDuration(each.durationMs)}`,
+      })),
+    ].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
+    const first = this.said.size === 0;
+    const fresh = all.filter(({ at, text }) => !this.said.has(`${at} ${text}`));
+    for (const { at, text } of fresh) this.said.add(`${at} ${text}`);
+    return (first ? fresh.slice(-AT_FIRST) : fresh).map(({ at, text }) => timed(text, at));
   }
+
+  /** The running copy, now and then, where it cannot be redrawn. */
+  private dueProgress(progress: readonly string[]): string[] {
+    if (progress.length === 0 || Date.now() - this.progressAt < PROGRESS_EVERY_MS) return [];
+    this.progressAt = Date.now();
+    return progress.map((line) => timed(line));
+  }
+
+  private write(lines: readonly string[], below: readonly string[]): void {
+    if (lines.length === 0 && below.length === 0 && this.drawn === 0) return;
+    const back = this.drawn > 0 ? `\u001b[${this.drawn}A\r\u001b[J` : '';
+    const cut = below.map((line) => printable(`          ${line}`).slice(0, Math.max(20, this.context.columns - 1)));
+    this.context.out(`${back}${[...lines, ...cut].map((line) => `${line}\n`).join('')}`);
+    this.drawn = cut.length;
+  }
+}
+
+function timed(text: string, at = new Date().toISOString()): string {
+  return `${formatInstant(at).slice(11, 19)}  ${printable(text.replaceAll('\n', ' '))}`;
 }

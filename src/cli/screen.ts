@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration, formatEta, formatInstant, formatRate } from '../model/format.js';
+import { happenings } from '../model/happenings.js';
 import type { DiskProgress, MigrationStatus } from '../model/status.js';
 import type { DecisionName } from '../request/decisions.js';
 import { decisionNames } from '../request/decisions.js';
@@ -36,7 +37,9 @@ export function page({ status, live, workflowId, nowMs }: View): string[] {
     ...findingLines(status),
     ...(running && status.decisions.length > 0 ? [field('you can', verbs(status.decisions).join(', '))] : []),
     ...(status.reportPath ? [field('report', status.reportPath)] : []),
-    ...status.events.slice(-EVENTS).map((each) => `    ${formatInstant(each.at).slice(11, 19)}  ${each.text}`),
+    ...happenings(status)
+      .slice(-EVENTS)
+      .map((each) => `    ${formatInstant(each.at).slice(11, 19)}  ${each.text}`),
   ].map((line) => line.split('\n').map(printable).join(' '));
 }
 

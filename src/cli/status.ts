@@ -39,7 +39,8 @@ async function status(context: Context, name: string, json: boolean): Promise<un
 async function watch(context: Context, name: string, plain: boolean): Promise<number> {
   return await withClient(context, async (connected) => {
     const found = await findMigration(connected, name);
-    const last = await follow(context, connected.client, found, context.terminal && !plain);
+    const manner = plain ? { ...context, terminal: false } : context;
+    const last = await follow(manner, connected.client, found, manner.terminal);
     if (last) return exitOfOutcome(last.outcome, last.findings);
     throw new VmferryError(
       'Internal',

@@ -1,5 +1,5 @@
 import { quoteCommand } from '../exec/quote.js';
-import type { DecisionName } from '../request/decisions.js';
+import { examplePayload, type DecisionName } from '../request/decisions.js';
 
 /** Where a workflow runs, as far as other programs have to be told. */
 export interface RunInfo {
@@ -11,6 +11,10 @@ export interface RunInfo {
   runId?: string | null;
   /** Who decides, for the lines to be copied. Default `you`. */
   by?: string;
+  /** How the command line is called, already quoted for a shell. Default `vmferry`. */
+  vmferry?: string;
+  /** The program `temporal`, where it is not on the PATH. */
+  temporal?: string;
 }
 
 export interface Ways {
@@ -48,10 +52,10 @@ export function verbOf(decision: DecisionName): string {
 
 /** Every way to send one decision to a running migration, each as a line for a shell. */
 export function waysTo(decision: DecisionName, workflowId: string, run: RunInfo): Ways {
-  const input = JSON.stringify({ by: run.by ?? 'you' });
+  const input = examplePayload(decision, run.by);
   const server = ['--address', run.address, '--namespace', run.namespace];
   const temporal = (...verb: string[]): string =>
-    quoteCommand('temporal', [
+    quoteCommand(run.temporal ?? 'temporal', [
       'workflow',
       ...verb,
       ...server,
@@ -63,7 +67,7 @@ export function waysTo(decision: DecisionName, workflowId: string, run: RunInfo)
       input,
     ]);
   return {
-    vmferry: quoteCommand('vmferry', [VERBS[decision], workflowId]),
+    vmferry: `${run.vmferry ?? 'vmferry'} ${quoteCommand(VERBS[decision], [workflowId])}`,
     temporalUpdate: temporal('update', 'execute'),
     temporalSignal: temporal('signal'),
     // tctl takes the server's options before the command, and names with underscores.
@@ -97,6 +101,11 @@ export function waysToDecide(workflowId: string, run: RunInfo, decision: Decisio
     `  temporal    ${ways.temporalUpdate}`,
     `  or          ${ways.temporalSignal}`,
     `  tctl        ${ways.tctl}`,
-    ...(ways.ui ? [`  browser     ${ways.ui} (Update or Signal, ${decision})`] : []),
+    ...(ways.ui
+      ? [
+          `  browser     ${ways.ui}`,
+          `              More Actions, Send an Update, ${decision}; data: ${examplePayload(decision, run.by)}`,
+        ]
+      : []),
   ].join('\n');
 }

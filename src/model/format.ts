@@ -61,3 +61,8 @@ export function formatEta(leftBytes: number, bytesPerSecond: number): string {
   if (leftBytes <= 0) return 'done';
   return bytesPerSecond > 0 ? formatDuration((leftBytes / bytesPerSecond) * SECOND) : 'unknown';
 }
+
+/** `1 finding`, `2 findings`. */
+export function formatCount(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`;
+}

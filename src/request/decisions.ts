@@ -33,3 +33,32 @@ export const decisionSchemas = {
 export type DecisionName = keyof typeof decisionSchemas;
 export type DecisionPayload<N extends DecisionName> = z.output<(typeof decisionSchemas)[N]>;
 export const decisionNames = Object.keys(decisionSchemas) as DecisionName[];
+
+/** What each decision does, for help texts, for the Temporal UI's list of signals and updates, and for the docs. */
+export const decisionSummaries: Record<DecisionName, string> = {
+  approveCutover: 'Approve the cutover, now or at a time; fits from seeding on',
+  rejectCutover: 'Withdraw an approval; the migration goes on syncing',
+  scheduleCutover: 'Set or change the time of the cutover',
+  syncNow: 'Make a pass now instead of at the next interval',
+  rehearse: 'Boot a test copy at the target, isolated, and throw it away',
+  pause: 'Pause copying; what was copied stays',
+  resume: 'Go on after a pause, or after a trouble was cured',
+  setBandwidth: 'Limit the copying rate of a running migration, or lift the limit with null',
+  forceStop: 'Pull the plug of a guest that does not stop by itself',
+  acceptTarget: 'Keep the target for good; ends the way back',
+  undoCutover: 'Go back to the source after the cutover',
+  confirmSiteDown: 'Declare, as a human, that a side is lost or stopped',
+  abort: 'Give the migration up; the source stays or comes back',
+};
+
+const MORE_FIELDS: Partial<Record<DecisionName, object>> = {
+  scheduleCutover: { at: '2026-11-22T22:00:00+01:00' },
+  setBandwidth: { rate: '200MiB/s' },
+  undoCutover: { discardTargetWrites: true },
+  confirmSiteDown: { side: 'source' },
+};
+
+/** A payload that fits the decision, to be copied. */
+export function examplePayload(name: DecisionName, by = 'you'): string {
+  return JSON.stringify({ by, ...MORE_FIELDS[name] });
+}

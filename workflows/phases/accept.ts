@@ -1,3 +1,4 @@
+import { formatInstant } from '../../src/model/format.js';
 import { parseDurationMs } from '../../src/request/units.js';
 import { type Line, Undone } from '../line.js';
 import { isLong } from './sync.js';
@@ -12,7 +13,9 @@ export async function awaitAcceptance(line: Line): Promise<'accepted' | 'long'> 
   carried.validatedAt ??= new Date().toISOString();
   migration.enter(
     'awaiting-acceptance',
-    automatic ? `acceptTarget, or ${new Date(dueMs).toISOString()}` : 'acceptTarget or undoCutover',
+    automatic
+      ? `acceptTarget or undoCutover; accepted by itself at ${formatInstant(new Date(dueMs).toISOString())}`
+      : 'acceptTarget or undoCutover',
   );
   if (!carried.announced.includes('awaited:acceptance')) {
     carried.announced.push('awaited:acceptance');

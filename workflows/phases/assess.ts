@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import { blockers } from '../../src/model/finding.js';
+import { formatCount } from '../../src/model/format.js';
 import type { Line } from '../line.js';
 
 /** Looks at everything before anything is touched; stops on what is blocking and not waived by name. */
@@ -24,7 +25,7 @@ export async function assess(line: Line): Promise<void> {
       'Do what each finding says, or waive it in the request: "waive": {"<id>": "<reason>"}.',
     );
   }
-  migration.event(`assessed: ${assessment.findings.length} findings, ${stops.length} blocking`);
+  migration.event(`assessed: ${formatCount(assessment.findings.length, 'finding')}, ${stops.length} blocking`);
 }
 
 /** Claims the source and makes the empty replica; both stand in the ledger before they exist. */

@@ -3,7 +3,7 @@ import { blockers } from '../../src/model/finding.js';
 import type { PassKind } from '../../src/model/status.js';
 import { parseDurationMs, parseSizeBytes } from '../../src/request/units.js';
 import type { PassInput, PassResult } from '../../activities/io.js';
-import { formatDuration } from '../../src/model/format.js';
+import { formatDuration, formatInstant } from '../../src/model/format.js';
 import { whyTooLong } from '../decisions.js';
 import type { Line } from '../line.js';
 import type { Migration } from '../migration.js';
@@ -196,7 +196,11 @@ function whatHoldsCutover(migration: Migration): Hold | null {
     return { phase: 'awaiting-approval', text: 'approveCutover', untilMs: never };
   const startMs = nextStart(now, carried.notBefore ? Date.parse(carried.notBefore) : null, request.cutover.window);
   if (startMs > now)
-    return { phase: 'syncing', text: `the cutover at ${new Date(startMs).toISOString()}`, untilMs: startMs };
+    return {
+      phase: 'syncing',
+      text: `the cutover at ${formatInstant(new Date(startMs).toISOString())}`,
+      untilMs: startMs,
+    };
   const tooLong = whyTooLong(migration);
   if (tooLong) return { phase: 'syncing', text: tooLong, untilMs: never };
   return null;
