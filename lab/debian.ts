@@ -59,9 +59,9 @@ export async function candidateVersions(names: readonly string[]): Promise<strin
   });
 }
 
-/** Names of the packages that `name` depends on directly, without alternatives and virtual ones. */
+/** Names of the packages that `name` depends on directly, without alternatives and virtual ones; none of one unknown. */
 export async function dependencies(name: string): Promise<string[]> {
-  const { stdout } = await machine.run('apt-cache', ['depends', '--important', '--', name]);
+  const { stdout } = await machine.run('apt-cache', ['depends', '--important', '--', name], { okExitCodes: [0, 100] });
   return [...stdout.matchAll(/^ {2}(?:Pre)?-?Depends: ([a-z0-9.+-]+)$/gm)].map((match) => match[1] ?? '');
 }
 

@@ -25,6 +25,8 @@ export interface LabOptions {
   rate?: string;
   /** The lab outlives this process; end it with `stopLab(directory)`. Default false. */
   keep?: boolean;
+  /** Told what was found of earlier labs. */
+  say?: (line: string) => void;
 }
 
 /** Not /tmp, which is memory on many machines. */
@@ -39,7 +41,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       remedy: 'Run it with sudo.',
     });
   }
-  await removeStaleLabs();
+  await removeStaleLabs(options.say ?? (() => undefined));
   const directory = options.directory ?? (await mkdtemp(join(LAB_PARENT, LAB_PREFIX)));
   // mkdtemp makes it for us alone, and QEMU runs as a user of its own.
   await mkdir(directory, { recursive: true });
@@ -85,13 +87,18 @@ export async function stopLab(directory: string): Promise<void> {
 }
 
 /** Removes folders of labs whose process was killed; the kernel has ended all else of them. */
-async function removeStaleLabs(): Promise<void> {
+async function removeStaleLabs(say: (line: string) => void): Promise<void> {
   for (const name of await readdir(LAB_PARENT)) {
     if (!name.startsWith(LAB_PREFIX)) continue;
     const directory = join(LAB_PARENT, name);
     const owner = await readFile(join(directory, 'owner'), 'utf8').catch(() => '');
     const [pid, started] = owner.trim().split(' ');
-    if (!pid || (await startTime(Number(pid))) === started || (await isAlive(directory))) continue;
+    if (!pid || (await startTime(Number(pid))) === started) continue;
+    if (await isAlive(directory)) {
+      say(`  (an earlier demo was kept and still runs; npm start -- --stop ${directory} ends it)`);
+      continue;
+    }
+    say(`  (removing ${directory}, which a killed run left)`);
     await rm(directory, { recursive: true, force: true });
   }
 }

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { explain } from '../src/errors.js';
 import { CleanUp } from './clean-up.js';
 import { startDemo, stopDemo, type Demo } from './demo.js';
-import { migrateGuest } from './migrate-guest.js';
+import { inThisDemo, migrateGuest } from './migrate-guest.js';
 import { Terminal } from './terminal.js';
 
 /** `npm start`: moves a running guest between two hosts on this machine, with a human's approval. */
@@ -21,6 +21,12 @@ interface Options {
 const terminal = new Terminal();
 const { say } = terminal;
 
+const HELP = `
+Example:
+  npm start -- --yes --report /tmp/report
+
+Exit status: 0 moved, nothing lost; 1 not; 2 wrong use; 130 interrupted.`;
+
 const program = new Command('npm start --')
   .description('Moves a running guest between two libvirt hosts on this machine, with approval, and shows how it went.')
   .addOption(new Option('--yes', 'approve without being asked').conflicts('wait'))
@@ -30,7 +36,8 @@ const program = new Command('npm start --')
   .option('--report <dir>', 'where report.json and report.html go', 'report')
   .option('--rate <rate>', 'limit of the links between the hosts, such as 1gbit')
   .option('--stop <dir>', 'end what --keep left, by its folder')
-  .addHelpText('after', '\nExample:\n  npm start -- --yes --report /tmp/report')
+  .addHelpText('after', HELP)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
 const options = program.opts<Options>();
 
@@ -69,12 +76,14 @@ async function run(): Promise<number> {
     if (!signal.aborted) process.stderr.write(`${explain(error)}\n`);
   }
   if (keep && demo && !signal.aborted) {
-    say(`Kept: ${demo.lab.configPath}`);
-    say(`End it with: npm start -- --stop ${demo.directory}`);
+    say(`Kept: two hosts and their guest in ${demo.lab.configPath}, no worker`);
+    if (demo.temporal.uiUrl) say(`  Temporal's pages  ${demo.temporal.uiUrl}`);
+    say(`  a worker          ${inThisDemo(demo)} worker --config ${demo.lab.configPath}`);
+    say(`  its end           npm start -- --stop ${demo.directory}`);
     // What was started to go on must not hold this process.
     process.exit(status);
   }
-  await cleanUp.run(say);
+  if (await cleanUp.run(say)) say('Everything that was started has ended, and its files are removed.');
   return signal.aborted && status !== 0 ? 130 : status;
 }
 
@@ -92,6 +101,7 @@ async function untilInterrupted(uiUrl: string): Promise<void> {
 async function end(directory: string): Promise<number> {
   try {
     await stopDemo(directory);
+    say(`Ended the demo in ${directory}, and removed it.`);
     return 0;
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);

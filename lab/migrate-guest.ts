@@ -41,9 +41,9 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
   const { signal } = options;
   const { say } = options.terminal;
   const config = await loadConfig(demo.lab.configPath);
-  const { address, namespace } = demo.temporal;
-  const worker = await startWorker({ config, address, namespace, logLevel: 'ERROR' });
-  const connected = await connectClient({ address, namespace, connection: { address } });
+  const { address, namespace, connection } = demo.temporal;
+  const worker = await startWorker({ config, address, namespace, connection, logLevel: 'ERROR' });
+  const connected = await connectClient({ address, namespace, connection });
   try {
     const workflowId = workflowIdFor('dc-old', demo.guest.name);
     const handle = await connected.client.workflow.start('migrateVm', {
@@ -104,7 +104,8 @@ async function approve(
   }
   const { terminal } = options;
   const { runId } = await handle.describe();
-  const ways = waysToDecide(handle.workflowId, { ...demo.temporal, ...programs(demo), runId, by: whoIsThis() });
+  const programs = { vmferry: inThisDemo(demo), ...temporalProgram(demo.temporal.program) };
+  const ways = waysToDecide(handle.workflowId, { ...demo.temporal, ...programs, runId, by: whoIsThis() });
   terminal.say(`\nThe cutover waits for an approval. Any of these gives it, from another shell too.\n${ways}\n`);
   if (options.approval === 'wait') return;
   try {
@@ -117,14 +118,16 @@ async function approve(
   }
 }
 
-/** How the printed lines call programs, so that they work in any shell and folder as they are. */
-function programs({ temporal: { address, namespace, program } }: Demo): { vmferry: string; temporal?: string } {
-  const environment = [`TEMPORAL_ADDRESS=${address}`, `TEMPORAL_NAMESPACE=${namespace}`];
+/** The command line with the demo's server, quoted for a shell, so that it works in any shell and folder as it is. */
+export function inThisDemo({ temporal: { address, namespace } }: Demo): string {
+  const elsewhere = namespace === 'default' ? [] : [`TEMPORAL_NAMESPACE=${namespace}`];
+  return quoteCommand('env', [`TEMPORAL_ADDRESS=${address}`, ...elsewhere, VMFERRY]);
+}
+
+/** The program `temporal` where a shell would not find it. */
+function temporalProgram(program: string | null): { temporal?: string } {
   const known = program === null || (process.env['PATH'] ?? '').split(delimiter).includes(dirname(program));
-  return {
-    vmferry: quoteCommand('env', [...environment.slice(0, namespace === 'default' ? 1 : 2), VMFERRY]),
-    ...(known ? {} : { temporal: program }),
-  };
+  return known ? {} : { temporal: program };
 }
 
 async function reached(handle: WorkflowHandle, phase: MigrationStatus['phase'], signal: AbortSignal): Promise<boolean> {
@@ -148,31 +151,33 @@ async function summary(
   status: MigrationStatus,
   { terminal: { say }, failProbe, reportDirectory }: MigrateGuestOptions,
 ): Promise<number> {
-  say(`\n${status.vm}: ${status.outcome}`);
-  if (status.error) say(`  why:              ${status.error.message}`);
-  const predicted =
-    status.predictedDowntimeMs === null ? '' : ` (predicted ${formatDuration(status.predictedDowntimeMs)})`;
-  say(
-    `  downtime:         ${status.downtimeMs === null ? 'not measured: no probe passed' : formatDuration(status.downtimeMs)}${predicted}`,
-  );
-  for (const pass of status.passes) {
-    say(
-      `  pass ${pass.number}, ${pass.kind.padEnd(5)}:    read ${formatBytes(pass.bytesRead)}, wrote ${formatBytes(pass.bytesWritten)} in ${formatDuration(pass.durationMs)}`,
-    );
+  const field = (name: string, value: string): void => say(`  ${name.padEnd(18)}${value}`);
+  const { vm, outcome, error, predictedDowntimeMs, downtimeMs, passes, disks } = status;
+  const moved = outcome === 'completed';
+  say(`\n${vm}: ${moved ? 'completed: it runs at dc-new' : `${outcome}: it was not moved`}`);
+  if (error) field('why', error.message);
+  const measured =
+    downtimeMs !== null ? formatDuration(downtimeMs) : moved ? 'not measured: no probe passed' : 'none counted';
+  const predicted = predictedDowntimeMs === null ? '' : ` (predicted ${formatDuration(predictedDowntimeMs)})`;
+  field('downtime', `${measured}${predicted}`);
+  for (const { number, kind, bytesRead, bytesWritten, durationMs } of passes) {
+    const took = formatDuration(durationMs);
+    field(`pass ${number}, ${kind}`, `read ${formatBytes(bytesRead)}, wrote ${formatBytes(bytesWritten)} in ${took}`);
   }
-  for (const disk of status.disks) say(`  ${disk.name} root digest:  ${disk.rootDigest ?? 'none'}`);
+  for (const disk of disks) field(`disk ${disk.name}`, `root digest ${disk.rootDigest ?? 'none: not copied whole'}`);
   const last = await demo.recorded.old.last();
-  let whole = status.outcome === 'completed';
-  if (whole) {
+  let whole = moved;
+  if (moved) {
     const first = (await demo.recorded.new.boots())[0]?.first;
     whole = first !== undefined && first >= last;
-    say(
-      `  last acknowledged number at dc-old: ${last}; the guest's first at dc-new: ${first ?? 'not heard'} (${whole ? 'none lost' : 'NUMBERS ARE LOST'})`,
-    );
+    const heard = `last acknowledged at dc-old ${last}, the guest's first at dc-new ${first ?? 'not heard'}`;
+    field('its counter', `${heard}: ${whole ? 'none lost' : 'NUMBERS ARE LOST'}`);
   } else {
     const boots = await demo.recorded.old.boots();
-    if (boots.length > 1) say(`  the source runs again: it found ${boots.at(-1)?.first} on its disk`);
+    if (boots.length > 1) field('the source', `runs again at dc-old; it found ${boots.at(-1)?.first} on its disk`);
+    else field('the source', 'was not stopped; it still runs at dc-old');
   }
-  say(`  report:           ${join(reportDirectory, 'report.html')} and report.json`);
+  field('report', `${join(reportDirectory, 'report.html')} and report.json`);
+  if (failProbe) say('Exit status 1, as for any migration that was rolled back; --fail-probe asked for it.');
   return whole && !failProbe ? 0 : 1;
 }

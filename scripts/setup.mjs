@@ -47,7 +47,11 @@ function installModules() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('installing node modules from package-lock.json');
   if (run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']) !== 0) {
-    giveUp('install node modules', 'npm failed, see above', `cd ${JSON.stringify(root)} && npm ci`);
+    giveUp(
+      'install node modules',
+      'npm failed, see above (no network, a proxy that npm does not know, or a full disk?)',
+      `cd ${JSON.stringify(root)} && npm ci`,
+    );
   }
   writeFileSync(stamp, wanted);
 }
@@ -73,10 +77,12 @@ async function installPackages() {
       .map((line) => line.split(' ')[0]),
   );
   const missing = names.filter((name) => !installed.has(name));
-  refreshLists(missing.length > 0);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return refreshLists(false);
   say(`these Debian packages are missing:\n${missing.map((name) => `    ${name}: ${PACKAGES[name]}`).join('\n')}`);
-  const command = `${isRoot() ? '' : 'sudo '}apt-get install --no-install-recommends ${missing.join(' ')}`;
+  const bare = `apt-get install --no-install-recommends ${missing.join(' ')}`;
+  if (!isRoot() && onPath('sudo') === null)
+    giveUp('install packages', 'that needs root, and sudo is not installed', `as root: apt-get update && ${bare}`);
+  const command = `${isRoot() ? '' : 'sudo '}${bare}`;
   if (
     process.stdin.isTTY &&
     process.env.CI === undefined &&
@@ -84,8 +90,13 @@ async function installPackages() {
   ) {
     giveUp('go on', 'packages are missing', command);
   }
+  refreshLists(true);
   if (asRoot(['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...missing]) !== 0) {
-    giveUp('install packages', 'apt-get failed, see above', command);
+    giveUp(
+      'install packages',
+      'apt-get failed, see above (no network, no such package, or another apt-get at work)',
+      `${isRoot() ? '' : 'sudo '}apt-get update && ${command}`,
+    );
   }
 }
 
@@ -102,7 +113,8 @@ function refreshLists(needed) {
   const known = existsSync(folder) && readdirSync(folder).some((name) => name.includes('_Packages'));
   if (known && !needed) return;
   say('updating the package lists');
-  if (asRoot(['apt-get', 'update', '-qq']) !== 0) say('apt-get update failed; going on with the lists that are there');
+  if (asRoot(['apt-get', 'update', '-qq']) !== 0)
+    say('apt-get update failed (no network, or no root?); going on with the lists that are there');
 }
 
 function isRoot() {
@@ -110,8 +122,10 @@ function isRoot() {
 }
 
 function asRoot(command) {
-  const [program, ...args] = isRoot() ? command : ['sudo', ...command];
-  return run(program, args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  // sudo passes no environment on; nothing may ask in the middle of it.
+  const words = ['env', 'DEBIAN_FRONTEND=noninteractive', ...command];
+  const [program, ...args] = isRoot() ? words : ['sudo', ...words];
+  return run(program, args, { stdio: 'inherit' });
 }
 
 async function agreed(question) {

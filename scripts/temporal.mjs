@@ -48,14 +48,18 @@ export async function installTemporal() {
     giveUp(
       'install the Temporal server',
       'the download failed and Go is not installed',
-      'install the temporal CLI (docs.temporal.io/cli) and set TEMPORAL_CLI_PATH, or: apt-get install golang',
+      'install the temporal CLI (docs.temporal.io/cli) and set TEMPORAL_CLI_PATH to it, or install Go 1.25 or later',
     );
   }
   // Built beside its place: a build that was cut off is not taken for a server.
   const beside = `${BUILT}.build`;
   mkdirSync(beside, { recursive: true });
   if (run('go', ['install', MODULE], { env: { ...process.env, GOBIN: beside, GOFLAGS: '' } }) !== 0) {
-    giveUp('build the Temporal server', 'go failed, see above', `go install ${MODULE}`);
+    giveUp(
+      'build the Temporal server',
+      'go failed, see above (it needs Go 1.25 or later, and a network)',
+      `go install ${MODULE}, or install the temporal CLI (docs.temporal.io/cli) and set TEMPORAL_CLI_PATH`,
+    );
   }
   renameSync(join(beside, 'temporal'), BUILT);
   rmSync(beside, { recursive: true, force: true });

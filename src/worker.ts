@@ -3,6 +3,7 @@ import { isAbsolute, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   NativeConnection,
+  type NativeConnectionOptions,
   Runtime,
   Worker,
   DefaultLogger,
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   address?: string;
   /** Default: the standard environment configuration, else `default`. */
   namespace?: string;
+  /** How the server is reached: TLS, API key. Default: the standard environment configuration. */
+  connection?: NativeConnectionOptions;
   /** Sites whose activities this worker runs. Default: all of the configuration. */
   sites?: string[];
   /** Default `WARN`. */
@@ -73,7 +76,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const settings = temporalSettings();
   const address = options.address ?? settings.address;
   const namespace = options.namespace ?? settings.namespace;
-  const connection = await connect({ ...settings.connection, address }, address);
+  const connection = await connect({ ...(options.connection ?? settings.connection), address }, address);
   const sites = new Map<string, Site>();
   const deps: ActivityDeps = {
     config: options.config,

@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFil
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory } from '../../src/config.js';
+import { VmferryError } from '../../src/errors.js';
 import { LocalHost } from '../../src/exec/local.js';
 import { candidateVersions, dependencies, exists, unpackPackages } from '../debian.js';
 import { firstCounter } from './counter.js';
@@ -27,19 +28,44 @@ export const SETTINGS_OFFSET_BYTES = ESP_START;
 
 /** `cloud` boots fastest and has virtio, IDE and NVMe; `generic` has SATA and e1000 as well. */
 export type GuestKernel = 'cloud' | 'generic';
-const KERNEL_PACKAGES: Record<GuestKernel, string> = { cloud: 'linux-image-cloud-amd64', generic: 'linux-image-amd64' };
+
+/** Packages that depend on the kernel of now, the first that apt knows: Debian's, then Ubuntu's. */
+const KERNEL_PACKAGES: Record<GuestKernel, string[]> = {
+  cloud: ['linux-image-cloud-amd64', 'linux-image-virtual', 'linux-image-kvm'],
+  generic: ['linux-image-amd64', 'linux-image-generic'],
+};
+
+/** The packages of a kernel and of its modules, which Ubuntu keeps apart. */
+async function kernelPackages(kernel: GuestKernel): Promise<string[]> {
+  for (const name of KERNEL_PACKAGES[kernel]) {
+    const image = (await dependencies(name)).find((each) => /^linux-image-(unsigned-)?\d/.test(each));
+    if (!image) continue;
+    const modules = (await dependencies(image)).filter((each) => /^linux-modules-(extra-)?\d/.test(each));
+    return [image, ...modules];
+  }
+  throw new VmferryError(
+    'ToolFailed',
+    `cannot build the lab's guest: apt knows no ${KERNEL_PACKAGES[kernel].join(', ')}`,
+    {
+      remedy: 'Run `apt-get update`, and look at the sources of apt.',
+    },
+  );
+}
 
 /**
  * Path of the cached image, built where it is missing (some ten seconds). Its name is a digest of the recipe and of the
  * versions of everything that goes in, so a changed recipe or a newer kernel makes another image.
  */
-export async function guestImage(kernel: GuestKernel = 'cloud'): Promise<string> {
-  const kernelPackage = (await dependencies(KERNEL_PACKAGES[kernel]))[0] ?? KERNEL_PACKAGES[kernel];
-  const packages = { kernel: [kernelPackage], agent: ['qemu-guest-agent'], grub: GRUB_PACKAGES };
+export async function guestImage(
+  kernel: GuestKernel = 'cloud',
+  onBuild: () => void = () => undefined,
+): Promise<string> {
+  const packages = { kernel: await kernelPackages(kernel), agent: ['qemu-guest-agent'], grub: GRUB_PACKAGES };
   const names = [...Object.values(packages).flat(), 'busybox-static'];
   const key = await recipeDigest([...names, ...(await candidateVersions(names))]);
   const image = join(cacheDirectory(), 'guest', `${kernel}-${key}.img`);
   if (await exists(image)) return image;
+  onBuild();
   await mkdir(dirname(image), { recursive: true });
   const work = await mkdtemp(`${image}.`);
   try {

@@ -70,11 +70,28 @@ async function copyWithLibraries(program: string, place: string, unpacked: strin
   }
 }
 
+/** Unpacks modules where they are compressed (Ubuntu's by zstd, Debian's by xz from 13 on): busybox cannot load all of them. */
+async function unpackModules(folder: string): Promise<void> {
+  const names = await readdir(folder, { recursive: true });
+  for (const [suffix, program] of Object.entries({ '.ko.zst': 'zstd', '.ko.xz': 'xz', '.ko.gz': 'gzip' })) {
+    if (!names.some((name) => name.endsWith(suffix))) continue;
+    const options = program === 'zstd' ? ['-dq', '--rm'] : ['-d'];
+    const unpack = 'folder=$1; name=$2; shift 2; find "$folder" -name "$name" -print0 | xargs -0 -- "$@"';
+    await machine.run('sh', ['-c', unpack, 'sh', folder, `*${suffix}`, program, ...options], { timeoutMs: 300_000 });
+  }
+}
+
 /** Copies the modules named in the list, those they depend on, and an index of them. */
 async function copyModules(parts: InitramfsParts, root: string): Promise<void> {
   const modules = join(parts.kernel, 'lib/modules');
+  // Where /lib is a link to /usr/lib, packages hold the latter; depmod looks for the former.
+  if (!(await exists(modules))) {
+    await mkdir(dirname(modules), { recursive: true });
+    await symlink('../usr/lib/modules', modules);
+  }
   const version = (await readdir(modules))[0] ?? '';
   const all = join(modules, version);
+  await unpackModules(all);
   await machine.run('busybox', ['depmod', '-b', parts.kernel, version], { timeoutMs: 120_000 });
   const needs = new Map<string, string[]>();
   for (const line of (await readFile(join(all, 'modules.dep'), 'utf8')).split('\n')) {

@@ -80,7 +80,7 @@ class Page {
  * What is new since the last time, a line each, with the time at which it happened. On a terminal the running copy
  * stands below them and is redrawn.
  */
-class Lines {
+export class Lines {
   private readonly said = new Set<string>();
   private waitingFor: string | null = null;
   private progressAt = 0;

@@ -68,10 +68,10 @@ async function work(
   await prepareNamespace(settings);
   // Loaded late: most verbs need no worker.
   const { startWorker } = await import('../worker.js');
-  const { address, namespace } = settings;
+  const { address, namespace, connection } = settings;
   const sites = site ?? Object.keys(config.sites);
   for (const name of sites) siteOf(config, name);
-  const worker = await startWorker({ config, address, namespace, sites });
+  const worker = await startWorker({ config, address, namespace, connection, sites });
   context.out(`Worker for ${sites.join(', ')} at ${address}, namespace ${namespace}\n`);
   const stop = (): void => void worker.stop().catch(() => undefined);
   context.signal.addEventListener('abort', stop, { once: true });

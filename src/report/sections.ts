@@ -1,6 +1,6 @@
 import { formatBytes, formatDuration, formatInstant, formatRate } from '../model/format.js';
 import type { MigrationReport } from '../model/report.js';
-import type { PassRecord } from '../model/status.js';
+import type { LedgerEntry, PassRecord } from '../model/status.js';
 import { convergence } from './convergence.js';
 import { html, type Markup } from './markup.js';
 
@@ -66,7 +66,7 @@ export function passes(report: MigrationReport): Markup | null {
   ]);
   if (!shown) return null;
   return html`${convergence(report.passes)} ${shown}
-  ${missing > 0 && html`<p class="none">${missing} passes between are not listed.</p>`}`;
+  ${missing > 0 && html`<p class="none">${missing === 1 ? 'One pass between is' : `${missing} passes between are`} not listed.</p>`}`;
 }
 
 function rateOf(pass: PassRecord): string {
@@ -89,7 +89,10 @@ export function prediction(report: MigrationReport): Markup | null {
   const parts = table(report.prediction.parts, [
     { title: 'Part', cell: (each) => each.name },
     { title: 'Predicted', cell: (each) => formatDuration(each.ms), as: 'num' },
-    { title: 'From', cell: (each) => each.how },
+    {
+      title: 'From',
+      cell: (each) => (each.name === 'stop' ? `${each.how}; before the downtime begins, not counted` : each.how),
+    },
   ]);
   const measured = report.downtimeMs;
   const off = measured === null ? null : measured - report.prediction.downtimeMs;
@@ -170,10 +173,16 @@ export function ledger(report: MigrationReport): Markup | null {
     { title: 'Created', cell: (each) => formatInstant(each.createdAt), as: 'nowrap' },
     {
       title: 'Removed',
-      cell: (each) => (each.removedAt ? formatInstant(each.removedAt) : html`<b>still there</b>`),
+      cell: (each) => (each.removedAt ? formatInstant(each.removedAt) : stays(report, each)),
       as: 'nowrap',
     },
   ]);
+}
+
+function stays({ outcome }: MigrationReport, { kind }: LedgerEntry): Markup | string {
+  if (outcome === 'completed' && kind === 'domain') return 'kept: it is the VM now';
+  if (outcome === 'completed' && kind === 'replica') return 'kept: its disks are the VM’s now';
+  return html`<b>still there</b>`;
 }
 
 export function events(report: MigrationReport): Markup | null {

@@ -57,7 +57,10 @@ figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; overflow:
 figure.console, figure.facts, figure.probes { grid-column: 1 / -1; }
 figcaption { padding: 7px 11px; font-size: 12.5px; } figcaption .note { display: block; }
 figure img { display: block; width: 100%; height: auto; background: #000; } figure > p { padding: 0 11px 8px; margin: 0; }
-pre { margin: 0; padding: 10px 12px; max-height: 340px; overflow: auto; white-space: pre-wrap; background: #16202a; color: #dbe4ec; line-height: 1.4; }
+pre { margin: 0; padding: 10px 12px; white-space: pre-wrap; line-height: 1.4; }
+/* Reversed, a box is scrolled to its end from the start. */
+.text { display: flex; flex-direction: column-reverse; max-height: 340px; overflow: auto; background: #16202a; color: #dbe4ec; }
+.paper { display: none; }
 footer { margin-top: 36px; padding-top: 10px; border-top: 1px solid var(--line); color: var(--soft); font-size: 11.5px; }
 @media (max-width: 720px) { body { padding: 24px 18px; } .figures { grid-template-columns: 1fr 1fr; }
   .figures > div { border-left: 0; border-top: 1px solid var(--line); } .evidence { grid-template-columns: 1fr; } }
@@ -70,6 +73,8 @@ footer { margin-top: 36px; padding-top: 10px; border-top: 1px solid var(--line);
   .big { font-size: 16px; } .mono, pre { font-size: 9px; } .badge.small { font-size: 9.5px; }
   section { margin-top: 20px; } h2, h3 { break-after: avoid; } tr, figure, .chart, .figures, .error, table.short { break-inside: avoid; }
   th { font-size: 10px; } .legend { font-size: 10px; gap: 12px; } .note, .none { font-size: 10px; }
-  thead { display: table-header-group; } pre { max-height: none; overflow: visible; }
+  thead { display: table-header-group; } th.mono { font-size: 10px; }
+  .text { display: block; max-height: none; overflow: visible; background: none; color: var(--ink); border-top: 1px solid var(--line); }
+  .early { display: none; } .paper { display: block; padding: 4px 11px 8px; }
 }
 `;

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { readStatus } from '../../src/cli/ask.js';
-import { columns } from '../../src/cli/context.js';
+import { columns, processContext, type Context } from '../../src/cli/context.js';
 import { exitOfOutcome } from '../../src/cli/exit.js';
 import { workflowIdFor } from '../../src/cli/find.js';
+import { Lines } from '../../src/cli/follow.js';
 import { diskLine, page } from '../../src/cli/screen.js';
 import { at, sampleStatus } from '../report/sample.js';
 
 const MIB = 2 ** 20;
+const contextOf = (terminal: boolean): Context => ({
+  ...processContext(new AbortController().signal),
+  columns: 100,
+  terminal,
+});
 
 test('a page of a running copy shows bytes, rate and ETA of each disk, and what can be decided', () => {
   const status = sampleStatus({
@@ -61,4 +67,44 @@ test('the exit status is the outcome, and a blocking finding that was not waived
   assert.equal(exitOfOutcome(null, []), 1);
   assert.equal(exitOfOutcome('dry-run', [blocking]), 3);
   assert.equal(exitOfOutcome('failed', [blocking]), 3);
+});
+
+test('lines tell what is new once, in the order in which it happened, and redraw a running copy on a terminal', () => {
+  let printed = '';
+  const context = { ...contextOf(true), out: (text: string) => void (printed += text) };
+  const lines = new Lines(context);
+  const disk = { name: 'vda', doneBytes: 512 * MIB, totalBytes: 2048 * MIB, rateBytesPerSecond: 128 * MIB };
+  const live = [{ name: 'runPass', attempt: 1, lastFailure: null, disks: [disk] }];
+  const status = sampleStatus({
+    outcome: null,
+    phases: [{ name: 'seeding', startedAt: at(5), endedAt: null }],
+    passes: [],
+  });
+  lines.draw({ ...status, events: [{ at: at(1), text: 'assessed' }], trail: [] }, live);
+  assert.match(printed, /^18:00:01 {2}assessed\n18:00:05 {2}phase seeding\n.* vda \[/);
+  printed = '';
+  const ignored = {
+    name: 'approveCutover',
+    by: 'mira',
+    at: at(9),
+    comment: null,
+    accepted: false,
+    reason: 'ignored: not now',
+  };
+  lines.draw({ ...status, events: [{ at: at(1), text: 'assessed' }], trail: [ignored] }, []);
+  assert.equal(printed, '\u001b[1A\r\u001b[J18:00:09  approveCutover by mira: ignored: not now\n');
+});
+
+test('elsewhere than on a terminal a running copy is a line now and then, without control characters', () => {
+  let printed = '';
+  const lines = new Lines({ ...contextOf(false), out: (text: string) => void (printed += text) });
+  const disk = { name: 'vda', doneBytes: 512 * MIB, totalBytes: 2048 * MIB, rateBytesPerSecond: 128 * MIB };
+  const live = [{ name: 'runPass', attempt: 1, lastFailure: null, disks: [disk] }];
+  const status = sampleStatus({ outcome: null, phases: [], passes: [], events: [], trail: [], waitingFor: null });
+  lines.draw(status, live);
+  lines.draw(status, live);
+  assert.match(
+    printed,
+    /^\d\d:\d\d:\d\d {2}vda \[######\.{18}\] {3}25 % {2}512 MiB of 2 GiB {2}128 MiB\/s {2}12 s left\n$/,
+  );
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findTraces, namespaceOf, type Traces } from './traces.js';
@@ -29,7 +31,18 @@ test('help says what the options are, and a wrong one is refused', async () => {
   assert.match(await untilPrinted(help, /--report <dir>/), /--fail-probe[\s\S]*--keep/);
   const wrong = start('--yes', '--wait');
   const [status] = (await once(wrong, 'exit')) as [number];
-  assert.equal(status, 1);
+  assert.equal(status, 2);
+});
+
+test('only the folder of a demo is ended and removed', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-lab-'));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const named of [folder, join(folder, 'not-there')]) {
+    const refused = start('--stop', named);
+    const [status] = (await once(refused, 'exit')) as [number];
+    assert.equal(status, 1);
+  }
+  assert.ok((await stat(folder)).isDirectory());
 });
 
 function start(...options: string[]): ChildProcessWithoutNullStreams {
