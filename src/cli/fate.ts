@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { explain } from '../errors.js';
+import { explain, VmferryError } from '../errors.js';
 import type { Owner } from '../platforms/platform.js';
 import type { ConnectedClient } from '../temporal.js';
 import type { Context } from './context.js';
@@ -62,4 +62,19 @@ async function fateOf({ client, settings }: ConnectedClient, cluster: string, ow
       return { state: 'over', text: `Temporal knows no workflow ${workflowId} any more` };
     return { state: 'unknown', text: `Temporal cannot be asked whether its workflow runs: ${explain(error)}` };
   }
+}
+
+/** @throws VmferryError `Unsafe` while the workflow runs, or where nobody can say that it does not. */
+export function mustBeOver(
+  what: string,
+  fate: Fate | null,
+  { workflowGone, running }: { workflowGone: boolean; running: string },
+): void {
+  if (fate?.state === 'over') return;
+  const why = fate?.text ?? 'nothing says which workflow it had';
+  if (fate?.state === 'runs') throw new VmferryError('Unsafe', `cannot ${what}: ${why}`, { remedy: running });
+  if (workflowGone) return;
+  throw new VmferryError('Unsafe', `cannot ${what}: ${why}`, {
+    remedy: 'If you know that no Temporal server runs it any more, as its database is lost: --workflow-gone',
+  });
 }

@@ -15,6 +15,7 @@ import { addServe } from './serve.js';
 import { addStatus } from './status.js';
 import { addSweep } from './sweep.js';
 import { addUnsupported } from './unsupported.js';
+import { addVerify } from './verify.js';
 
 /** Where verbs are added, and how their exit status comes back. */
 export interface Verbs {
@@ -54,7 +55,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   };
   for (const add of [addInit, addDoctor, addServe, addInventory, addMigrate, addList, addStatus, addDecisions])
     add(verbs);
-  for (const add of [addReport, addReplicas, addRecover, addSweep, addUnsupported]) add(verbs);
+  for (const add of [addReport, addVerify, addReplicas, addRecover, addSweep, addUnsupported]) add(verbs);
   if (argv.length === 0) {
     context.err(program.helpInformation());
     return WRONG_USE;

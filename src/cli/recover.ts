@@ -3,7 +3,7 @@ import { loadConfig } from '../config.js';
 import { explain, VmferryError } from '../errors.js';
 import { printable, printJson, type Context } from './context.js';
 import { DONE, NOT_DONE } from './exit.js';
-import { askTemporal, type Fate } from './fate.js';
+import { askTemporal, mustBeOver, type Fate } from './fate.js';
 import { gather, remainsOf } from './leftovers.js';
 import type { Verbs } from './program.js';
 import { caseOf, offersOf, wordsOf, type Case } from './recover-case.js';
@@ -73,7 +73,11 @@ async function recoverVerb(context: Context, name: string | undefined, options: 
       return found.failed.size > 0 || (name !== undefined && cases.length === 0) ? NOT_DONE : DONE;
     }
     const chosen = one ?? whichOne(cases, name);
-    mayDecide(chosen, options);
+    const { migrationId, workflowId, fate } = chosen;
+    mustBeOver(`recover ${migrationId}`, fate, {
+      workflowGone: options.workflowGone === true,
+      running: `Decide there: vmferry status ${workflowId ?? migrationId} shows what fits now.`,
+    });
     const did = await recover(config, chosen, choiceOf(side, options), signal);
     if (options.json) printJson(context, { migrationId: chosen.migrationId, side, did });
     else for (const line of did) context.out(`${printable(line)}\n`);
@@ -145,19 +149,5 @@ function whichOne(cases: readonly Case[], name: string | undefined): Case {
     );
   throw new VmferryError('InvalidRequest', 'cannot tell which migration is meant', {
     remedy: `Name one: ${cases.map((each) => each.migrationId).join(', ')}.`,
-  });
-}
-
-/** @throws VmferryError `Unsafe` while a workflow runs, or where nobody can say that none does. */
-function mayDecide({ migrationId, fate, workflowId }: Case, options: Options): void {
-  if (fate.state === 'over') return;
-  if (fate.state === 'runs') {
-    throw new VmferryError('Unsafe', `cannot recover ${migrationId}: ${fate.text}`, {
-      remedy: `Decide there: vmferry status ${workflowId ?? migrationId} shows what fits now.`,
-    });
-  }
-  if (options.workflowGone) return;
-  throw new VmferryError('Unsafe', `cannot recover ${migrationId}: ${fate.text}`, {
-    remedy: 'If you know that no Temporal server runs it any more, as its database is lost: --workflow-gone',
   });
 }

@@ -9,7 +9,6 @@ const LATER = [
     'vmferry replicate web01 --from dc-old --to dc-new',
   ],
   ['clone', 'Copy a VM, leaving the first running', 'vmferry clone web01 --from dc-old --to dc-new'],
-  ['verify', 'Read a kept replica back and compare it with its digests', 'vmferry verify 3f9c07d1ab42'],
 ] as const;
 
 /** Verbs that are planned and not there: each refuses, plainly, whatever it is given. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { waitForGuest } from '../../lab/guest/guest.js';
+import type { VerifiedDisk } from '../../src/cli/verify.js';
 import type { SweptRow } from '../../src/cli/sweep.js';
 import { connectClient } from '../../src/temporal.js';
 import { vmferry as run, type Ran } from '../cli/capture.js';
-import { AUTOMATIC, Scene, SLOW } from './scene.js';
+import { AUTOMATIC, MIB, Scene, SLOW } from './scene.js';
 import { reaches } from './follow.js';
 
 /** What is left when the workflow is gone: listed, removed by the rules, and brought back to one side. */
@@ -115,7 +117,8 @@ test("Temporal's database lost while the target runs: recover keeps the target, 
 });
 
 test('a later migration adopts the replica that an aborted one kept: only what differs is written, and it arrives', async () => {
-  await scene.begin();
+  // Most of it is what the guest never writes again.
+  await scene.begin({ dataDisks: [{ sizeBytes: 128 * MIB, fillBytes: 64 * MIB }] });
   const { world } = scene;
   const first = await world.migrate('web01', { ...AUTOMATIC, cutover: { approval: 'required' } });
   const { migrationId, passes } = await first.phase('awaiting-approval');
@@ -130,6 +133,19 @@ test('a later migration adopts the replica that an aborted one kept: only what d
     listed.map(({ source, wholePass }) => [source.vm, wholePass]),
     [['web01', passes.length]],
   );
+
+  const verified = await vmferry('verify', 'web01', '--json');
+  assert.equal(verified.exit, 0, verified.err);
+  const { disks } = JSON.parse(verified.out) as { disks: VerifiedDisk[] };
+  assert.ok(disks.length > 1 && disks.every(({ same, rootDigest }) => same && /^[0-9a-f]{64}$/.test(rootDigest!)));
+  const apart = await vmferry('verify', migrationId, '--source');
+  assert.match(apart.out, /^vda +source .*(differ|same) /m);
+  assert.equal(await world.virsh('old', 'checkpoint-list', 'web01', '--name'), '');
+  // One changed byte is found, and copied again by whoever adopts the replica.
+  await spoil(join(world.lab.new.images, `web01-vdb-${migrationId}.qcow2`));
+  const wrong = await vmferry('verify', migrationId);
+  assert.equal(wrong.exit, 1, wrong.out);
+  assert.match(wrong.out, /^vdb +target +64 KiB differ /m);
 
   const request = {
     ...AUTOMATIC,
@@ -147,3 +163,9 @@ test('a later migration adopts the replica that an aborted one kept: only what d
   assert.deepEqual(await world.leftovers(migrationId), []);
   assert.deepEqual(await sweep(), []);
 });
+
+/** Another byte in an image that nobody has open. */
+async function spoil(path: string): Promise<void> {
+  const { host } = scene.world.lab.new;
+  await host.run('qemu-io', ['-f', 'qcow2', '-c', 'write -P 0xa5 1M 1', '--', path]);
+}
