@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { summarise, type Benchmark, type BenchmarkResult } from './benchmark.js';
 import { deltaIdle } from './delta-idle.js';
+import { downtimeWarm } from './downtime-warm.js';
 import { fileRaw } from './file-raw.js';
 import { history } from './history.js';
 import { memory } from './memory.js';
@@ -13,7 +14,17 @@ import { resume } from './resume.js';
 import { verify } from './verify.js';
 
 /** All benchmarks. A new one is a file and a line here. */
-const BENCHMARKS: readonly Benchmark[] = [nbdRandom, nbdSparse, fileRaw, verify, deltaIdle, resume, memory, history];
+const BENCHMARKS: readonly Benchmark[] = [
+  nbdRandom,
+  nbdSparse,
+  fileRaw,
+  verify,
+  deltaIdle,
+  resume,
+  downtimeWarm,
+  memory,
+  history,
+];
 
 const USAGE = `usage: npm run bench -- [--json FILE] [--rounds N] [--dir DIR] [NAME…]
   --json FILE   write the raw runs, too

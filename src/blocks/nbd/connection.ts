@@ -85,8 +85,7 @@ export class NbdConnection {
    */
   async request(parts: RequestParts, signal?: AbortSignal): Promise<PendingRequest> {
     if (this.#wire.failure) throw this.#wire.failure;
-    const what = describeRequest(this.#options.peer, parts);
-    if (signal?.aborted) throw new VmferryError('Cancelled', `${what}: cancelled`);
+    if (signal?.aborted) throw this.#cancelled(parts);
     const answer = deferred();
     const cookie = this.#nextCookie++;
     const pending = new PendingRequest(parts, (error) => (error ? answer.reject(error) : answer.resolve()));
@@ -94,7 +93,7 @@ export class NbdConnection {
     this.#pending.set(cookie, pending);
     const onAbort = (): void => {
       this.#abandon(pending);
-      answer.reject(new VmferryError('Cancelled', `${what}: cancelled`));
+      answer.reject(this.#cancelled(parts));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -113,6 +112,10 @@ export class NbdConnection {
     const ended = this.#wire.end();
     if (this.#wire.failure) this.#failAll(this.#wire.failure);
     await ended;
+  }
+
+  #cancelled(parts: RequestParts): VmferryError {
+    return new VmferryError('Cancelled', `${describeRequest(this.#options.peer, parts)}: cancelled`);
   }
 
   #abandon(pending: PendingRequest): void {
