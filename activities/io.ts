@@ -166,6 +166,8 @@ export interface MigrationActivities {
   cleanSource(ref: Ref): Promise<void>;
   /** Removes the replica where it is not whole, or where asked. */
   cleanTarget(input: Ref & { keepWhole: boolean }): Promise<{ kept: boolean }>;
+  /** Does nothing: that it was done shows that a worker is there. */
+  answer(ref: Ref): Promise<void>;
   notify(input: { ref: Ref; notify: NonNullable<MigrateVmRequest['notify']>; notice: Notice }): Promise<void>;
   writeReport(status: MigrationStatus): Promise<{ path: string }>;
 }

@@ -7,8 +7,9 @@ import type { MigrationActivities } from './io.js';
 const TIMEOUT_MS = 30_000;
 
 /** Tells somebody: a webhook by POST, or a command that the configuration names, with the notice as JSON. */
-export function notifyActivities(deps: ActivityDeps): Pick<MigrationActivities, 'notify'> {
+export function notifyActivities(deps: ActivityDeps): Pick<MigrationActivities, 'answer' | 'notify'> {
   return {
+    answer: () => Promise.resolve(),
     async notify({ notify, notice }) {
       const body = JSON.stringify({ version: 1, ...notice });
       if (notify.webhook) await post(notify.webhook, body);

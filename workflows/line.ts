@@ -1,54 +1,18 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  isCancellation,
-  rootCause,
-  TimeoutFailure,
-} from '@temporalio/workflow';
-import type { MigrationActivities, Notice } from '../activities/io.js';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { MigrationActivities } from '../activities/io.js';
 import type { DecisionName } from '../src/request/decisions.js';
-import { whyNot } from './decisions.js';
 import { activity, type Manner } from './activities.js';
-import type { Migration, Side } from './migration.js';
+import type { Side } from './carried.js';
+import { whyNot } from './decisions.js';
+import { GoOn, isLong, lengthWatch } from './go-on.js';
+import type { Migration } from './migration.js';
+import { awaitWorker, tell } from './tell.js';
+import { Losses, lostItsWorker, NobodyThere, troubleOf, type Trouble } from './trouble.js';
 
 /** Thrown through the main line: a human, or a cancellation of the workflow, wants out. */
 export class Aborted extends Error {}
 /** Thrown through the main line: go back to the source. */
 export class Undone extends Error {}
-
-/** What an activity failed with, for people. */
-export interface Trouble {
-  code: string;
-  message: string;
-  remedy: string | null;
-}
-
-export function troubleOf(error: unknown): Trouble {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure) {
-    const remedy = cause.details?.[0];
-    return {
-      code: cause.type ?? 'Internal',
-      message: cause.message,
-      remedy: typeof remedy === 'string' ? remedy : null,
-    };
-  }
-  if (cause instanceof TimeoutFailure)
-    return {
-      code: 'Timeout',
-      message: `a step did not end in its time: ${cause.message}`,
-      remedy: 'See whether a worker runs for that site.',
-    };
-  return { code: 'Internal', message: rootCause(error) ?? String(error), remedy: null };
-}
-
-function lostItsWorker(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.timeoutType === 'HEARTBEAT'
-  );
-}
 
 /** Decisions that interrupt a running step; the others are noticed between steps. */
 const INTERRUPTING: ReadonlySet<DecisionName> = new Set([
@@ -87,48 +51,54 @@ export class Line {
     input: () => Parameters<MigrationActivities[N]>[0],
     ends: readonly string[] = [],
   ) {
-    for (;;) {
+    const losses = new Losses();
+    for (let tries = 0; ; tries++) {
       this.checkAbort();
       await this.whilePaused();
+      // Interrupted or lost again and again: here nothing runs, and the next run comes to this step by itself.
+      if (tries > 0 && isLong()) throw new GoOn();
+      const began = Date.now();
       try {
-        return await this.interruptible(() => this.run(name, site, 'patient', summary, input()));
+        return await this.interruptible(() => this.once(name, site, 'patient', summary, input()));
       } catch (error) {
         this.checkAbort();
         if (isCancellation(error)) continue;
-        if (lostItsWorker(error)) {
-          this.migration.event(`${summary}: its worker was lost; going on`);
-          continue;
-        }
         if (ends.includes(troubleOf(error).code)) throw error;
-        await this.attention(troubleOf(error));
+        if (!lostItsWorker(error)) {
+          await this.attention(troubleOf(error), { worker: nobodyAt(error) });
+        } else if (losses.tooMany(Date.now() - began)) {
+          await this.attention({
+            code: 'Unreachable',
+            message: `${summary}: its workers are lost one after the other`,
+            remedy: `See why the workers for ${site} end: what they print, the memory of their machine.`,
+          });
+        } else {
+          this.migration.event(`${summary}: its worker was lost; going on`);
+        }
       }
     }
   }
 
-  /** Runs an activity whose failure ends the migration. @throws Aborted when that was asked for meanwhile. */
+  /**
+   * Runs an activity whose failure ends the migration; but a worker is waited for.
+   * @throws Aborted when that was asked for meanwhile.
+   */
   async first<N extends keyof MigrationActivities>(
     name: N,
     site: string,
     summary: string,
     input: Parameters<MigrationActivities[N]>[0],
   ) {
-    this.checkAbort();
-    try {
-      return await this.interruptible(() => this.run(name, site, 'patient', summary, input));
-    } catch (error) {
+    for (;;) {
       this.checkAbort();
-      throw error;
+      try {
+        return await this.interruptible(() => this.once(name, site, 'patient', summary, input));
+      } catch (error) {
+        this.checkAbort();
+        if (!(error instanceof NobodyThere)) throw error;
+        await this.attention(troubleOf(error), { worker: error.site });
+      }
     }
-  }
-
-  /** Runs an activity whose failure is only written down. */
-  async once<N extends keyof MigrationActivities>(
-    name: N,
-    site: string,
-    summary: string,
-    input: Parameters<MigrationActivities[N]>[0],
-  ) {
-    return await this.run(name, site, 'patient', summary, input);
   }
 
   /** Runs an activity while the source is being stopped or down: a few tries, then the error leads to the undo. */
@@ -137,11 +107,10 @@ export class Line {
     site: string,
     summary: string,
     input: Parameters<MigrationActivities[N]>[0],
-    manner: Manner = 'quick',
   ) {
     this.checkUndo();
     try {
-      return await this.interruptible(() => this.run(name, site, manner, summary, input));
+      return await this.interruptible(() => this.once(name, site, 'quick', summary, input));
     } catch (error) {
       this.checkUndo();
       throw error;
@@ -164,15 +133,27 @@ export class Line {
     const { marks } = migration;
     for (;;) {
       try {
-        return await this.run(name, migration.ref[side], 'patient', summary, input());
+        return await this.once(name, migration.ref[side], 'patient', summary, input());
       } catch (error) {
         migration.unreachable = mayBeDown;
-        await this.attention(troubleOf(error), true);
+        await this.attention(troubleOf(error), { worker: nobodyAt(error), goingBack: true });
         migration.unreachable = [];
         const down = side === 'target' ? marks.targetConfirmedDown : marks.sourceConfirmedDown;
         if (down && mayBeDown.includes(side)) return null;
       }
     }
+  }
+
+  /** Runs an activity whose failure is the caller's to meet. All others run through it, too. */
+  async once<N extends keyof MigrationActivities>(
+    name: N,
+    site: string,
+    manner: Manner,
+    summary: string,
+    input: Parameters<MigrationActivities[N]>[0],
+  ) {
+    this.migration.publish();
+    return await activity(name, site, manner, summary, input);
   }
 
   /** Waits until something happened or the time is over. */
@@ -221,17 +202,22 @@ export class Line {
     const before = migration.status.phase;
     migration.carried.resumeTo = before;
     migration.enter('paused', 'resume');
-    while (migration.wishes.pause && !migration.wishes.abort) await this.waitForDecision();
+    const tooLong = lengthWatch();
+    while (migration.wishes.pause && !migration.wishes.abort && !tooLong()) await this.waitForDecision();
     migration.carried.resumeTo = null;
     migration.enter(before);
     this.checkAbort();
+    // Still paused: the next run pauses again, where it comes to a step.
+    if (migration.wishes.pause) throw new GoOn();
   }
 
   /**
    * Says what is wrong and what to do, and waits for `resume` (or, in the way back, for `confirmSiteDown`). An abort ends
-   * the wait, but not in the way back (`goingBack`), which it cannot change.
+   * the wait, but not in the way back (`goingBack`), which it cannot change. With `worker`, the site that has none, a
+   * worker there ends it as well.
    */
-  async attention(trouble: Trouble, goingBack = false): Promise<void> {
+  async attention(trouble: Trouble, options: { worker?: string | null; goingBack?: boolean } = {}): Promise<void> {
+    const { worker = null, goingBack = false } = options;
     const { migration } = this;
     const { status, wishes } = migration;
     const before = status.phase;
@@ -239,44 +225,26 @@ export class Line {
     status.error = trouble;
     wishes.resumed = false;
     const sides = migration.unreachable.join(' or the ');
-    const cures = sides ? `resume, or confirmSiteDown for the ${sides}` : 'resume';
-    migration.enter('needs-attention', `${cures}, after: ${trouble.remedy ?? trouble.message}`);
+    const cures = [
+      ...(worker ? [`a worker for ${worker}`] : []),
+      'resume',
+      ...(sides ? [`confirmSiteDown for the ${sides}`] : []),
+    ];
+    migration.enter('needs-attention', `${cures.join(', or ')}, after: ${trouble.remedy ?? trouble.message}`);
     migration.event(`needs attention: ${trouble.message}`);
-    await this.tell('needs-attention', trouble.message);
-    while (!wishes.resumed && !(wishes.abort && !goingBack)) await this.waitForDecision();
+    await tell(this, 'needs-attention', trouble.message, worker);
+    const answer = worker ? awaitWorker(this, worker) : null;
+    const over = () => wishes.resumed || (wishes.abort && !goingBack) || answer?.came === true;
+    const tooLong = lengthWatch();
+    while (!over() && !tooLong()) await this.waitForDecision();
+    await answer?.end();
+    const goesOn = over();
     wishes.resumed = false;
     status.error = null;
     migration.carried.resumeTo = null;
     migration.enter(before);
-  }
-
-  /** Calls the request's webhook or hook; a failure is written down and changes nothing. */
-  async tell(event: Notice['event'], text: string): Promise<void> {
-    const { migration } = this;
-    const { notify } = migration.request;
-    if (!notify) return;
-    const { migrationId, vm, source, target, phase, decisions } = migration.status;
-    const notice: Notice = { event, text, status: { migrationId, vm, source, target, phase, decisions } };
-    try {
-      await this.run('notify', migration.ref.target, 'quick', `notify: ${event}`, {
-        ref: migration.ref,
-        notify,
-        notice,
-      });
-    } catch (error) {
-      migration.event(`the notification of ${event} failed: ${troubleOf(error).message}`);
-    }
-  }
-
-  private async run<N extends keyof MigrationActivities>(
-    name: N,
-    site: string,
-    manner: Manner,
-    summary: string,
-    input: Parameters<MigrationActivities[N]>[0],
-  ) {
-    this.migration.publish();
-    return await activity(name, site, manner, summary, input);
+    // The next run tries the step again, as `resume` does.
+    if (!goesOn) throw new GoOn();
   }
 
   private async interruptible<T>(run: () => Promise<T>): Promise<T> {
@@ -288,4 +256,9 @@ export class Line {
       this.scope = null;
     }
   }
+}
+
+/** The site that has no worker, where that is why a step failed. */
+function nobodyAt(error: unknown): string | null {
+  return error instanceof NobodyThere ? error.site : null;
 }

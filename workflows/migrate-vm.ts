@@ -11,15 +11,19 @@ import type { MigrationStatus, Outcome } from '../src/model/status.js';
 import { VmferryError } from '../src/errors.js';
 import { migrateVmRequest, type MigrateVmInput, type MigrateVmRequest } from '../src/request/migrate-vm.js';
 import { parseRequest } from '../src/request/parse.js';
+import type { Carried } from './carried.js';
 import { handleDecisions } from './decisions.js';
-import { Aborted, Line, troubleOf, Undone } from './line.js';
+import { GoOn } from './go-on.js';
+import { Aborted, Line, Undone } from './line.js';
 import { getStatusQuery } from './messages.js';
-import { Migration, type Carried } from './migration.js';
+import { Migration } from './migration.js';
 import { assess, prepare } from './phases/assess.js';
 import { seed, syncUntilDue } from './phases/sync.js';
 import { cutOver, stopSource } from './phases/cut-over.js';
 import { awaitAcceptance, finalize } from './phases/accept.js';
 import { goBack } from './phases/go-back.js';
+import { tell, writeReport } from './tell.js';
+import { troubleOf } from './trouble.js';
 
 export interface MigrationResult {
   outcome: Outcome;
@@ -44,39 +48,61 @@ export async function migrateVm(input: MigrateVmInput, carried?: Carried): Promi
   return await CancellationScope.nonCancellable(() => run(line));
 }
 
+/** From wherever the migration stands to its end, or into the next run. */
 async function run(line: Line): Promise<MigrationResult> {
+  try {
+    if (!line.migration.carried.ending) {
+      const outcome = await goForward(line);
+      if (outcome !== null) return await end(line, outcome);
+    }
+    return await goBackAndEnd(line);
+  } catch (error) {
+    if (error instanceof GoOn) return await goOn(line);
+    throw error;
+  }
+}
+
+/** The phases in order, to their good end; null when the way back begins. @throws GoOn. */
+async function goForward(line: Line): Promise<Outcome | null> {
   const { migration } = line;
   const { status, carried, request } = migration;
   try {
     if (status.phase === 'assessing') {
       await assess(line);
-      if (request.dryRun) return await end(line, 'dry-run');
+      if (request.dryRun) return 'dry-run';
     }
-    if (status.phase !== 'awaiting-acceptance') {
+    if (status.phase !== 'awaiting-acceptance' && status.phase !== 'finalizing') {
       if (!migration.seeded) {
         await prepare(line);
         await seed(line);
       }
-      do {
-        if ((await syncUntilDue(line)) === 'long') return await goOn(line);
-      } while (!(await stopSource(line)));
+      do await syncUntilDue(line);
+      while (!(await stopSource(line)));
       await cutOver(line);
     }
-    if ((await awaitAcceptance(line)) === 'long') return await goOn(line);
+    if (status.phase !== 'finalizing') await awaitAcceptance(line);
     await finalize(line);
-    return await end(line, 'completed');
+    return 'completed';
   } catch (error) {
-    // Continue-as-new is thrown by the SDK, and must pass.
-    if (error instanceof Error && error.name === 'ContinueAsNew') throw error;
+    if (error instanceof GoOn) throw error;
     const outcome = outcomeOf(migration, error);
     if (!(error instanceof Aborted || error instanceof Undone)) {
       status.error = troubleOf(error);
       migration.event(`${outcome === 'failed' ? 'failed' : 'going back'}: ${status.error.message}`);
-      await line.tell('failed', status.error.message);
     }
-    if (carried.assessment) await goBack(line);
-    return await end(line, outcome);
+    carried.ending = { outcome, error: status.error };
+    return null;
   }
+}
+
+async function goBackAndEnd(line: Line): Promise<MigrationResult> {
+  const { carried, status } = line.migration;
+  const { outcome, error } = carried.ending!;
+  if (carried.assessment) await goBack(line);
+  status.error = error;
+  // The source first, then people: a webhook that hangs must not lengthen the downtime.
+  if (error) await tell(line, 'failed', error.message);
+  return await end(line, outcome);
 }
 
 /** Aborted by a human; rolled back after the source was touched; failed when a human is needed before anything moved. */
@@ -93,7 +119,7 @@ async function end(line: Line, outcome: Outcome): Promise<MigrationResult> {
   if (outcome !== 'dry-run') migration.enter(outcome);
   migration.close();
   await writeReport(line);
-  await line.tell('finished', `the migration of ${status.vm} ended as ${outcome}`);
+  await tell(line, 'finished', `the migration of ${status.vm} ended as ${outcome}`);
   await condition(allHandlersFinished);
   migration.changed();
   if (outcome === 'failed') {
@@ -107,16 +133,6 @@ async function end(line: Line, outcome: Outcome): Promise<MigrationResult> {
   }
   const { migrationId, downtimeMs, reportPath } = status;
   return { outcome, migrationId, downtimeMs, reportPath, status };
-}
-
-async function writeReport(line: Line): Promise<void> {
-  const { migration } = line;
-  try {
-    const { path } = await line.once('writeReport', migration.ref.target, 'write the report', migration.status);
-    migration.status.reportPath = path;
-  } catch (error) {
-    migration.event(`the report was not written: ${troubleOf(error).message}; \`vmferry report\` writes it again`);
-  }
 }
 
 /** Goes on in a new run, with everything that matters. Only called where no activity runs. */

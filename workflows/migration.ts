@@ -1,11 +1,11 @@
-import { ApplicationFailure, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { MigrationStatus, PassRecord, Phase, ProbeResult, Evidence } from '../src/model/status.js';
+import type { Evidence, MigrationStatus, PassRecord, Phase, ProbeResult } from '../src/model/status.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
-import type { Assessment, Ref, RehearsalResult } from '../activities/io.js';
+import type { Assessment, Ref } from '../activities/io.js';
+import { atBegin, type Carried, type Marks, type Side, type Wishes } from './carried.js';
 import { fitting } from './decisions.js';
 import { detailsOf } from './details.js';
-import { migrationIdOf } from './migration-id.js';
 import { predict } from './prediction.js';
 
 /** Kept of each list, so that weeks of waiting fit into one continue-as-new. What is dropped is counted. */
@@ -23,63 +23,6 @@ const searchKeys = {
   source: defineSearchAttributeKey('VmferrySource', SearchAttributeType.KEYWORD),
   target: defineSearchAttributeKey('VmferryTarget', SearchAttributeType.KEYWORD),
 };
-
-export type Side = 'source' | 'target';
-
-/** What is true of the outside world, so that every way back knows what to undo. Set before the step is taken. */
-export interface Marks {
-  claimed: boolean;
-  replica: boolean;
-  rehearsal: boolean;
-  autostartHeld: boolean;
-  /** The source was asked to stop; from here on it has to be brought back. */
-  sourceStopping: boolean;
-  sourceOff: boolean;
-  targetDefined: boolean;
-  targetConfirmedDown: boolean;
-  sourceConfirmedDown: boolean;
-  probesPassed: boolean;
-}
-
-/** Everything of a migration that outlives a continue-as-new. Plain JSON. */
-export interface Carried {
-  status: MigrationStatus;
-  assessment: Assessment | null;
-  rehearsal: RehearsalResult | null;
-  /** The last pass was read back and is right. */
-  verified: boolean;
-  marks: Marks;
-  /** The audit that was asked for is done. */
-  audited: boolean;
-  /** An audit found that change tracking missed something: every pass reads the source whole from then on. */
-  distrusted: boolean;
-  lastInstance: string | null;
-  approvalRequired: boolean;
-  notBefore: string | null;
-  announced: string[];
-  /** Phase before `paused` or `needs-attention`. */
-  resumeTo: Phase | null;
-  wishes: Wishes;
-  /** Counts tries of passes, so that at the site a newer one is told from an older. */
-  generation: number;
-  /** When the source was seen off, by the server's clock. */
-  offAt: string | null;
-  lastPassAt: string | null;
-  /** When the target had passed (or was let through) its probes. */
-  validatedAt: string | null;
-}
-
-/** Decisions that wait to be acted upon by the main line. */
-export interface Wishes {
-  pause: boolean;
-  abort: boolean;
-  syncNow: boolean;
-  rehearse: boolean;
-  forceStop: boolean;
-  accept: boolean;
-  undo: boolean;
-  resumed: boolean;
-}
 
 /** The state of one migration: status for people, marks for the way back, wishes from decisions. */
 export class Migration {
@@ -101,79 +44,7 @@ export class Migration {
   }
 
   static begin(request: MigrateVmRequest): Migration {
-    const info = workflowInfo();
-    const now = new Date().toISOString();
-    const status: MigrationStatus = {
-      version: 1,
-      migrationId: migrationIdOf(info.namespace, info.workflowId, info.firstExecutionRunId),
-      vm: request.vm,
-      source: request.source,
-      target: request.target,
-      targetName: request.targetName ?? request.vm,
-      phase: 'assessing',
-      work: 'idle',
-      waitingFor: null,
-      decisions: [],
-      outcome: null,
-      error: null,
-      startedAt: now,
-      phases: [{ name: 'assessing', startedAt: now, endedAt: null }],
-      passes: [],
-      passCount: 0,
-      converged: false,
-      approval: null,
-      predictedDowntimeMs: null,
-      prediction: null,
-      downtimeMs: null,
-      disks: [],
-      findings: [],
-      probes: [],
-      evidence: [],
-      trail: [],
-      events: [],
-      ledger: [],
-      bandwidth: request.sync.bandwidth ?? null,
-      reportPath: null,
-    };
-    return new Migration(request, {
-      status,
-      assessment: null,
-      rehearsal: null,
-      verified: false,
-      marks: {
-        claimed: false,
-        replica: false,
-        rehearsal: false,
-        autostartHeld: false,
-        sourceStopping: false,
-        sourceOff: false,
-        targetDefined: false,
-        targetConfirmedDown: false,
-        sourceConfirmedDown: false,
-        probesPassed: false,
-      },
-      audited: false,
-      distrusted: false,
-      lastInstance: null,
-      approvalRequired: request.cutover.approval === 'required',
-      notBefore: request.cutover.at ?? null,
-      announced: [],
-      resumeTo: null,
-      wishes: {
-        pause: false,
-        abort: false,
-        syncNow: false,
-        rehearse: false,
-        forceStop: false,
-        accept: false,
-        undo: false,
-        resumed: false,
-      },
-      generation: 0,
-      offAt: null,
-      lastPassAt: null,
-      validatedAt: null,
-    });
+    return new Migration(request, atBegin(request));
   }
 
   get status(): MigrationStatus {

@@ -43,10 +43,16 @@ export function parseRateBytesPerSecond(text: string): number | null {
   return text.endsWith('/s') ? parseSizeBytes(text.slice(0, -2)) : null;
 }
 
-/** A duration as written by a person; kept as text so that a request reads as it was typed. */
+/** Longer is a slip of the pen, and what is reckoned from it may be no date any more. */
+const LONGEST_DURATION_MS = 3650 * DURATION_UNITS['d']!;
+
+/** A duration as written by a person, of ten years at most; kept as text so that a request reads as it was typed. */
 export const duration = z
   .string()
-  .refine((text) => parseDurationMs(text) !== null, 'expected a duration such as "90s", "10m" or "7d"');
+  .refine(
+    (text) => (parseDurationMs(text) ?? Infinity) <= LONGEST_DURATION_MS,
+    'expected a duration such as "90s", "10m" or "7d"',
+  );
 
 export const size = z
   .string()

@@ -17,7 +17,45 @@ Runtime.install({
   telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
 });
 
-const bundle = { code: await readFile(new URL('../../workflow-bundle.js', import.meta.url), 'utf8') };
+const code = await readFile(new URL('../../workflow-bundle.js', import.meta.url), 'utf8');
+
+/** Constants of workflows/activities.ts and go-on.ts, as a test can wait for them. */
+export type Patience = Partial<
+  Record<
+    | 'ROOM_EVENTS'
+    | 'TAKEN_UP_PATIENT_MS'
+    | 'TAKEN_UP_QUICK_MS'
+    | 'HEARTBEAT_TIMEOUT_MS'
+    | 'MOST_BACKOFF_MS'
+    | 'PATIENT_TRIES',
+    number
+  >
+>;
+
+/** The workflow bundle with other constants. */
+function bundleWith(patience: Patience): { code: string } {
+  let changed = code;
+  for (const [name, value] of Object.entries(patience)) {
+    const before = changed;
+    changed = changed.replace(new RegExp(`(const ${name} = )[\\d_]+`), `$1${value}`);
+    if (changed === before) throw new Error(`the workflow bundle has no constant ${name}`);
+  }
+  return { code: changed };
+}
+
+export interface MigrateOptions {
+  /** Sites that have no worker at first. */
+  without?: readonly Side[];
+  patience?: Patience;
+}
+
+export type Side = 'source' | 'target';
+
+/** The workers of the sites, to be ended and started by a test. */
+export interface SiteWorkers {
+  start(side: Side): Promise<void>;
+  stop(side: Side): Promise<void>;
+}
 
 /** Continue-as-new is suggested early, so that it happens within a test. */
 const SUGGEST_AFTER_EVENTS = 90;
@@ -48,45 +86,50 @@ export class Environment {
   async migrate(
     world: FakeWorld,
     request: Partial<MigrateVmInput>,
-    script: (run: Run) => Promise<void>,
+    script: (run: Run, workers: SiteWorkers) => Promise<void>,
+    options: MigrateOptions = {},
   ): Promise<void> {
     const name = `vm-${randomUUID().slice(0, 8)}`;
     const connection = this.test.nativeConnection;
     const queue = `vmferry-${name}`;
-    const [source, target] = [`old-${name}`, `new-${name}`];
+    const names = { source: `old-${name}`, target: `new-${name}` };
     const activities = world.activities();
-    const short = { shutdownGraceTime: '2s', maxHeartbeatThrottleInterval: '200ms' } as const;
-    const workers = await Promise.all([
-      Worker.create({ connection, taskQueue: queue, workflowBundle: bundle }),
-      Worker.create({
-        connection,
-        taskQueue: `vmferry.site.${source}`,
-        activities,
-        interceptors: { activity: [activityInterceptor] },
-        ...short,
-      }),
-      Worker.create({
-        connection,
-        taskQueue: `vmferry.site.${target}`,
-        activities,
-        interceptors: { activity: [activityInterceptor] },
-        ...short,
-      }),
-    ]);
-    const runs = workers.map((worker) => worker.run());
+    const running = new Map<string, { worker: Worker; ended: Promise<void> }>();
+    const begin = (key: string, worker: Worker) => void running.set(key, { worker, ended: worker.run() });
+    const stop = async (key: string) => {
+      const { worker, ended } = running.get(key)!;
+      running.delete(key);
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await ended;
+    };
+    const start = async (side: Side) =>
+      begin(
+        side,
+        await Worker.create({
+          connection,
+          taskQueue: `vmferry.site.${names[side]}`,
+          activities,
+          interceptors: { activity: world.beats ? [activityInterceptor] : [] },
+          shutdownGraceTime: '2s',
+          maxHeartbeatThrottleInterval: '200ms',
+        }),
+      );
+    const workflowBundle = bundleWith(options.patience ?? {});
+    begin('workflows', await Worker.create({ connection, taskQueue: queue, workflowBundle }));
+    const sides = (['source', 'target'] as const).filter((side) => !options.without?.includes(side));
+    await Promise.all(sides.map(start));
     try {
       const handle = await this.test.client.workflow.start('migrateVm', {
         taskQueue: queue,
         workflowId: name,
-        args: [{ vm: name, source, target, sync: { interval: '60s', minInterval: '1s' }, ...request }],
+        args: [{ vm: name, ...names, sync: { interval: '60s', minInterval: '1s' }, ...request }],
         workflowExecutionTimeout: '5m',
       });
-      await script(new Run(handle));
+      await script(new Run(handle), { start, stop });
       await record(this.test, name, handle.firstExecutionRunId, world.recordAs);
       await handle.terminate('the test is over').catch(() => undefined);
     } finally {
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-      await Promise.all(runs);
+      await Promise.all([...running.keys()].map(stop));
     }
   }
 }

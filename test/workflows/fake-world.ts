@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { MigrationActivities, PassInput, PassResult } from '../../activities/io.js';
+import type { MigrationStatus } from '../../src/model/status.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 
 /**
@@ -34,6 +35,13 @@ export class FakeWorld {
   rehearsalPasses = true;
   bootMs = 5_000;
   hardware = 'h1';
+  /** Without: activities are not heard of while they run, as if their workers were lost. */
+  beats = true;
+  /** Activities that wait until they are cancelled or taken out of here: before they do anything, or when all is done. */
+  readonly held = new Set<keyof MigrationActivities>();
+  readonly heldAfter = new Set<keyof MigrationActivities>();
+  /** What reports were written of. */
+  readonly reports: MigrationStatus[] = [];
   /** Told what the way back asks for. */
   onRestore: (input: Parameters<MigrationActivities['restoreSource']>[0]) => void = () => undefined;
   /** Passes wait for this long, or until they are cancelled. */
@@ -63,13 +71,16 @@ export class FakeWorld {
   activities(): MigrationActivities {
     const raw = this.raw();
     return Object.fromEntries(
-      Object.entries(raw).map(([name, run]) => [
+      (Object.entries(raw) as [keyof MigrationActivities, (input: never) => Promise<unknown>][]).map(([name, run]) => [
         name,
         async (input: never) => {
           this.calls.push(name);
-          const failure = this.failures[name as keyof MigrationActivities]?.shift();
+          const failure = this.failures[name]?.shift();
           if (failure) throw failure;
-          return await (run as (input: never) => Promise<unknown>)(input);
+          while (this.held.has(name)) await cancellable(100, this.beats);
+          const result = await run(input);
+          while (this.heldAfter.has(name)) await cancellable(100, this.beats);
+          return result;
         },
       ]),
     ) as unknown as MigrationActivities;
@@ -200,11 +211,15 @@ export class FakeWorld {
         if (!kept) this.replica = false;
         return Promise.resolve({ kept });
       },
+      answer: () => done,
       notify: ({ notice }) => {
         this.notices.push(notice.event);
         return done;
       },
-      writeReport: (status) => Promise.resolve({ path: `/reports/${status.migrationId}/report.html` }),
+      writeReport: (status) => {
+        this.reports.push(status);
+        return Promise.resolve({ path: `/reports/${status.migrationId}/report.html` });
+      },
     };
   }
 
@@ -215,7 +230,7 @@ export class FakeWorld {
 
   private async pass(input: PassInput): Promise<PassResult> {
     this.passInputs.push(input);
-    if (this.passMs > 0) await cancellable(this.passMs);
+    if (this.passMs > 0) await cancellable(this.passMs, this.beats);
     if (input.kind === 'final' && this.sourceRuns) this.violations.push('final pass of a running source');
     this.whole = input.number;
     const bytes = input.kind === 'seed' ? 1 << 29 : this.deltaBytes;
@@ -245,9 +260,9 @@ export class FakeWorld {
 }
 
 /** Waits as a real activity would: heartbeats, and ends when it is cancelled. */
-async function cancellable(milliseconds: number): Promise<void> {
+async function cancellable(milliseconds: number, beats = true): Promise<void> {
   const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(), 200);
+  const timer = setInterval(() => beats && context.heartbeat(), 200);
   try {
     await context.sleep(milliseconds);
   } finally {

@@ -1,10 +1,14 @@
 import { formatInstant } from '../../src/model/format.js';
 import { parseDurationMs } from '../../src/request/units.js';
+import { GoOn, isLong } from '../go-on.js';
 import { type Line, Undone } from '../line.js';
-import { isLong } from './sync.js';
+import { tell } from '../tell.js';
 
-/** The second gate: a human, or the request's time, keeps the target; until then everything can go back. */
-export async function awaitAcceptance(line: Line): Promise<'accepted' | 'long'> {
+/**
+ * The second gate: a human, or the request's time, keeps the target; until then everything can go back.
+ * @throws GoOn when the history has grown.
+ */
+export async function awaitAcceptance(line: Line): Promise<void> {
   const { migration } = line;
   const { wishes, request, carried, marks } = migration;
   const automatic = request.acceptance.mode === 'automatic' && marks.probesPassed;
@@ -19,7 +23,8 @@ export async function awaitAcceptance(line: Line): Promise<'accepted' | 'long'> 
   );
   if (!carried.announced.includes('awaited:acceptance')) {
     carried.announced.push('awaited:acceptance');
-    await line.tell(
+    await tell(
+      line,
       'decision-awaited',
       `${migration.ref.vm} runs at ${migration.ref.target}: acceptTarget or undoCutover`,
     );
@@ -28,12 +33,12 @@ export async function awaitAcceptance(line: Line): Promise<'accepted' | 'long'> 
     // Asked for while the last step of the cutover ran, which it came too late to interrupt.
     line.checkAbort();
     if (wishes.undo) throw new Undone();
-    if (wishes.accept) return 'accepted';
+    if (wishes.accept) return;
     if (automatic && Date.now() >= dueMs) {
       migration.event('accepted by itself, as the request says');
-      return 'accepted';
+      return;
     }
-    if (isLong()) return 'long';
+    if (isLong()) throw new GoOn();
     if (automatic) await line.wait(dueMs - Date.now(), 'automatic acceptance');
     else await line.waitForDecision();
   }

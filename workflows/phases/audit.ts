@@ -29,6 +29,7 @@ export function noteAudit(migration: Migration, { record, missedBytes }: PassRes
   withdraw(migration, 'the audit found changes that tracking had missed');
 }
 
+/** Takes an approval back, with the reason; another is needed from here on. */
 export function withdraw(migration: Migration, why: string): void {
   migration.event(migration.status.approval ? `the approval lapsed: ${why}` : why);
   migration.status.approval = null;

@@ -3,9 +3,14 @@ import type { ProbeInput, StopResult } from '../../activities/io.js';
 import type { DiskRecord } from '../../src/model/status.js';
 import type { GuestFacts } from '../../src/model/vm.js';
 import { parseDurationMs } from '../../src/request/units.js';
-import { type Line, troubleOf, Undone } from '../line.js';
+import { type Line, Undone } from '../line.js';
 import type { Migration } from '../migration.js';
-import { pass } from './sync.js';
+import { tell } from '../tell.js';
+import { troubleOf } from '../trouble.js';
+import { pass } from './pass.js';
+
+/** While a human is asked, the guest is asked to stop by one step for so long: what comes interrupts it. */
+const ASKING_MS = 12 * 3_600_000;
 
 /**
  * Last delta, then the source is stopped for good. False when the guest did not stop and the cutover was called off:
@@ -49,13 +54,14 @@ async function stopGuest(line: Line): Promise<boolean> {
     return (await line.cut('forceStopSource', ref.source, 'switch the guest off', ref)).off;
   migration.askingForce = true;
   migration.enter('cutting-over', 'forceStop, or rejectCutover, or abort: the guest does not stop');
-  await line.tell('decision-awaited', `${ref.vm} does not stop: forceStop, rejectCutover or abort`);
+  await tell(line, 'decision-awaited', `${ref.vm} does not stop: forceStop, rejectCutover or abort`);
   try {
     for (;;) {
       let result: StopResult = { off: false, tookMs: 0 };
       try {
         // Goes on asking, so that a guest that stops late needs nobody.
-        result = await line.cut('stopSource', ref.source, 'ask the guest to stop', { ...ref, timeoutMs });
+        const input = { ...ref, timeoutMs: ASKING_MS };
+        result = await line.cut('stopSource', ref.source, 'ask the guest to stop', input);
       } catch (error) {
         if (!isCancellation(error)) throw error;
       }
@@ -76,6 +82,9 @@ async function stopGuest(line: Line): Promise<boolean> {
 async function callOff(line: Line): Promise<void> {
   const { migration } = line;
   const { ref, marks, assessment, carried, status } = migration;
+  // First, so that whatever becomes of the rest, nothing goes on with what was approved before.
+  status.approval = null;
+  carried.approvalRequired = true;
   await line.back('restoreSource', 'source', 'put the source back', () => ({
     ...ref,
     start: assessment.running,
@@ -85,8 +94,6 @@ async function callOff(line: Line): Promise<void> {
   }));
   marks.sourceStopping = false;
   marks.autostartHeld = false;
-  status.approval = null;
-  carried.approvalRequired = true;
   migration.event('the cutover was called off: the guest did not stop; it needs a new approval');
   migration.enter('syncing');
 }

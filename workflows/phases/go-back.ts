@@ -7,7 +7,6 @@ import type { Line } from '../line.js';
 export async function goBack(line: Line): Promise<void> {
   const { migration } = line;
   const { ref, marks, assessment } = migration;
-  const error = migration.status.error;
   if (marks.claimed || marks.replica) migration.enter('undoing');
   // What was never defined cannot run: then a target that is out of reach keeps nobody from going back.
   const maybeThere = marks.targetDefined;
@@ -39,7 +38,6 @@ export async function goBack(line: Line): Promise<void> {
     migration.event(restored === null ? 'the source was declared down, and was not started' : back);
   }
   await cleanUp(line);
-  migration.status.error = error;
 }
 
 /** Removes what the migration left at both sides. A side that a human declared down is left as it is. */

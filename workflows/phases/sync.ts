@@ -1,18 +1,15 @@
-import { workflowInfo } from '@temporalio/workflow';
-import { blockers } from '../../src/model/finding.js';
-import type { PassKind } from '../../src/model/status.js';
-import { parseDurationMs, parseSizeBytes } from '../../src/request/units.js';
-import type { PassInput, PassResult } from '../../activities/io.js';
+import { parseDurationMs } from '../../src/request/units.js';
 import { formatDuration, formatInstant } from '../../src/model/format.js';
 import { whyTooLong } from '../decisions.js';
+import { GoOn, isLong } from '../go-on.js';
 import type { Line } from '../line.js';
 import type { Migration } from '../migration.js';
 import { nextStart } from '../schedule.js';
-import { auditDue, noteAudit, settled, withdraw } from './audit.js';
+import { tell } from '../tell.js';
+import { auditDue, settled, withdraw } from './audit.js';
+import { pass } from './pass.js';
 import { rehearse } from './rehearse.js';
 
-/** A run goes on in a new one before the server's warning limit, where the server did not ask for it earlier. */
-const LONG_HISTORY = 8_000;
 /** An approval about to lapse is announced this long before, or at half of its time. */
 const LAPSING_NOTICE_MS = 24 * 3_600_000;
 
@@ -21,30 +18,27 @@ export async function seed(line: Line): Promise<void> {
   await pass(line, 'seed');
 }
 
-/**
- * Passes, the rehearsal and the wait for approval, until a cutover is due.
- * `long`: the history has grown, and the run should continue as new.
- */
-export async function syncUntilDue(line: Line): Promise<'due' | 'long'> {
+/** Passes, the rehearsal and the wait for approval, until a cutover is due. @throws GoOn when the history has grown. */
+export async function syncUntilDue(line: Line): Promise<void> {
   const { migration } = line;
-  const { status, wishes, request } = migration;
+  const { wishes, request } = migration;
   for (;;) {
     line.checkAbort();
     await line.whilePaused();
     await lapse(line);
-    if (isLong() && status.work === 'idle') return 'long';
+    if (isLong()) throw new GoOn();
     const passAt = nextPassAt(migration);
     if (auditDue(migration)) {
       await pass(line, 'delta');
     } else if (wishes.rehearse || rehearsalDue(migration)) {
-      wishes.rehearse = false;
       await rehearse(line);
+      wishes.rehearse = false;
     } else if (wishes.syncNow || passAt <= Date.now()) {
       wishes.syncNow = false;
       await pass(line, 'delta');
     } else {
       const hold = whatHoldsCutover(migration);
-      if (hold === null) return 'due';
+      if (hold === null) return;
       migration.enter(hold.phase, hold.text);
       await announce(line, hold);
       await line.wait(
@@ -52,114 +46,6 @@ export async function syncUntilDue(line: Line): Promise<'due' | 'long'> {
         `next pass, every ${request.sync.interval}`,
       );
     }
-  }
-}
-
-export function isLong(): boolean {
-  const info = workflowInfo();
-  return info.continueAsNewSuggested || info.historyLength > LONG_HISTORY;
-}
-
-/** One pass over all disks, with what it found written down. */
-export async function pass(line: Line, kind: PassKind): Promise<PassResult> {
-  const { migration } = line;
-  const { status, carried, ref } = migration;
-  const number = status.passCount + 1;
-  if (kind !== 'final') migration.expect('checkpoint', ref.source, `vmferry-${ref.migrationId}-${number}`);
-  status.work = 'pass';
-  migration.changed();
-  const summary = kind === 'seed' ? `pass ${number}: seed` : `pass ${number}: ${kind}`;
-  try {
-    const input = () => passInput(migration, kind, number);
-    const result =
-      kind === 'final'
-        ? await line.cut('runPass', ref.target, summary, input())
-        : await line.step('runPass', ref.target, summary, input);
-    note(migration, result);
-    if (result.hardwareChanged && kind !== 'final') await assessAgain(line);
-    return result;
-  } finally {
-    status.work = 'idle';
-    carried.lastPassAt = new Date().toISOString();
-    migration.changed();
-  }
-}
-
-function passInput(migration: Migration, kind: PassKind, number: number): PassInput {
-  const { ref, request, assessment, carried, status } = migration;
-  carried.generation += 1;
-  return {
-    ...ref,
-    generation: carried.generation,
-    number,
-    kind,
-    disks: assessment.disks.map((disk) => disk.id),
-    quiesce: kind === 'final' ? 'never' : request.sync.quiesce,
-    bandwidth: status.bandwidth,
-    diskPrint: assessment.diskPrint,
-    hardwarePrint: assessment.hardwarePrint,
-    audit: kind !== 'seed' && (carried.distrusted || (kind === 'delta' && auditDue(migration))),
-    verify: kind !== 'final',
-  };
-}
-
-function note(migration: Migration, result: PassResult): void {
-  const { status, carried, request, ref } = migration;
-  migration.removed('checkpoint', result.checkpoint);
-  if (result.checkpoint) migration.expect('checkpoint', ref.source, result.checkpoint);
-  for (const disk of result.disks) {
-    const known = status.disks.find((each) => each.name === disk.name);
-    if (known)
-      Object.assign(known, {
-        rootDigest: disk.rootDigest ?? known.rootDigest,
-        verifiedAt: disk.verifiedAt ?? known.verifiedAt,
-      });
-  }
-  if (carried.lastInstance !== result.instance) {
-    if (carried.lastInstance && result.instance)
-      migration.event('the source was stopped and started since the pass before');
-    carried.lastInstance = result.instance;
-  }
-  if (result.record.note) migration.event(`pass ${result.record.number}: ${result.record.note}`);
-  if (result.record.kind !== 'final') {
-    carried.verified = result.verified;
-    // What read back differently is copied again at once.
-    if (!result.verified) carried.wishes.syncNow = true;
-    const small =
-      result.verified &&
-      result.record.kind === 'delta' &&
-      result.changedBytes < parseSizeBytes(request.sync.convergedBelow)!;
-    if (small && !status.converged) migration.event(`converged with pass ${result.record.number}`);
-    status.converged = small || status.converged;
-    if (!status.converged && result.record.number === request.sync.maxPasses) {
-      migration.event(
-        `does not converge: ${request.sync.maxPasses} passes, and the last still changed more than ${request.sync.convergedBelow}`,
-      );
-    }
-  }
-  noteAudit(migration, result);
-  migration.addPass(result.record);
-}
-
-/** The source's hardware changed: what was approved and rehearsed is another VM. Its disks are the same. */
-async function assessAgain(line: Line): Promise<void> {
-  const { migration } = line;
-  const { carried, status, ref, request } = migration;
-  withdraw(migration, "the source's hardware is not as assessed any more");
-  const before = migration.assessment;
-  carried.rehearsal = null;
-  for (;;) {
-    const now = await line.step('assess', ref.source, `assess ${ref.vm} again`, () => ({ ref, request }));
-    carried.assessment = { ...now, running: before.running, autostart: before.autostart, disks: before.disks };
-    status.findings = now.findings;
-    const stops = blockers(now.findings);
-    if (stops.length === 0) return;
-    const message = stops.map((each) => `${each.id}: ${each.message}`).join('; ');
-    await line.attention({
-      code: 'BlockingFindings',
-      message,
-      remedy: 'Put the source back as it was and resume, or abort.',
-    });
   }
 }
 
@@ -213,7 +99,7 @@ async function announce(line: Line, hold: Hold): Promise<void> {
   if (hold.phase !== 'awaiting-approval' || carried.announced.includes(name)) return;
   carried.announced.push(name);
   const predicted = status.predictedDowntimeMs === null ? 'not known' : formatDuration(status.predictedDowntimeMs);
-  await line.tell('decision-awaited', `${status.vm} waits for approveCutover; predicted downtime ${predicted}`);
+  await tell(line, 'decision-awaited', `${status.vm} waits for approveCutover; predicted downtime ${predicted}`);
 }
 
 function lapsesAt(migration: Migration): number {
@@ -236,9 +122,9 @@ async function lapse(line: Line): Promise<void> {
   if (Date.parse(approval.expiresAt) <= Date.now()) {
     withdraw(migration, `it was not used until ${approval.expiresAt}`);
     migration.carried.announced = announced.filter((each) => each !== 'lapsing' && !each.startsWith('awaited'));
-    await line.tell('approval-lapsed', `the approval of ${migration.ref.vm} lapsed`);
+    await tell(line, 'approval-lapsed', `the approval of ${migration.ref.vm} lapsed`);
   } else if (noticeAt(approval) <= Date.now() && !announced.includes('lapsing')) {
     announced.push('lapsing');
-    await line.tell('approval-lapsing', `the approval of ${migration.ref.vm} lapses at ${approval.expiresAt}`);
+    await tell(line, 'approval-lapsing', `the approval of ${migration.ref.vm} lapses at ${approval.expiresAt}`);
   }
 }
