@@ -95,7 +95,7 @@ function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, pa
     migration.marks.probesPassed &&
     !(payload as Payloads['undoCutover']).discardTargetWrites
   ) {
-    return 'the target has run and passed its probes, and nothing tracks what it wrote: say discardTargetWrites: true to give that up';
+    return 'the target has run and passed its probes, and nothing tracks what it wrote: say discardTargetWrites: true (vmferry undo --discard-target-writes) to give that up';
   }
   if (name === 'approveCutover') {
     const { at } = payload as Payloads['approveCutover'];
@@ -103,6 +103,12 @@ function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, pa
     if (at && Date.parse(at) > Date.now() + parseDurationMs(expiry)!) {
       return `an approval lapses after ${expiry} (approvalExpiry), and ${at} is later than that`;
     }
+  }
+  if (name === 'scheduleCutover' && migration.status.approval) {
+    const { at } = payload as Payloads['scheduleCutover'];
+    const { expiresAt } = migration.status.approval;
+    if (Date.parse(at) > Date.parse(expiresAt))
+      return `the approval lapses at ${expiresAt}, before that: reject it, schedule, and approve nearer to the time`;
   }
   if (name === 'confirmSiteDown' && !migration.unreachable.includes((payload as Payloads['confirmSiteDown']).side)) {
     return `the side that is waited for is the ${migration.unreachable.join(' or the ')}`;
@@ -132,7 +138,9 @@ function apply<N extends DecisionName>(migration: Migration, name: N, payload: P
       status.approval = { by: by ?? null, at: new Date(now).toISOString(), cutoverAt: at ?? null, expiresAt };
       if (at) carried.notBefore = at;
       carried.announced = carried.announced.filter((each) => !each.startsWith('lapsing'));
-      return at ? `cutover approved, not before ${at}` : 'cutover approved';
+      if (!carried.notBefore || Date.parse(carried.notBefore) <= now) return 'cutover approved';
+      const early = Date.parse(carried.notBefore) > Date.parse(expiresAt);
+      return `cutover approved, not before ${carried.notBefore}${early ? `; but the approval lapses before that, at ${expiresAt}: approve again nearer to the time` : ''}`;
     }
     case 'rejectCutover':
       status.approval = null;

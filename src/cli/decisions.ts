@@ -110,7 +110,7 @@ async function send({ client }: ConnectedClient, found: Found, name: DecisionNam
 }
 
 function ended(found: Found): string {
-  return `the migration has ended (${found.state.toLowerCase()})`;
+  return `the migration has ended (${found.phase || found.state.toLowerCase()})`;
 }
 
 function readAnswer(reply: unknown, name: DecisionName): Answer {

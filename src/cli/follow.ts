@@ -125,7 +125,8 @@ export class Lines {
     const first = this.said.size === 0;
     const fresh = all.filter(({ at, text }) => !this.said.has(`${at} ${text}`));
     for (const { at, text } of fresh) this.said.add(`${at} ${text}`);
-    return (first ? fresh.slice(-AT_FIRST) : fresh).map(({ at, text }) => timed(text, at));
+    const lines = fresh.slice(first ? -AT_FIRST : 0).map(({ at, text }) => timed(text, at));
+    return first && lines.length > 0 ? ['(times are UTC)', ...lines] : lines;
   }
 
   /** The running copy, now and then, where it cannot be redrawn. */

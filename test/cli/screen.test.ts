@@ -81,7 +81,7 @@ test('lines tell what is new once, in the order in which it happened, and redraw
     passes: [],
   });
   lines.draw({ ...status, events: [{ at: at(1), text: 'assessed' }], trail: [] }, live);
-  assert.match(printed, /^18:00:01 {2}assessed\n18:00:05 {2}phase seeding\n.* vda \[/);
+  assert.match(printed, /^\(times are UTC\)\n18:00:01 {2}assessed\n18:00:05 {2}phase seeding\n.* vda \[/);
   printed = '';
   const ignored = {
     name: 'approveCutover',

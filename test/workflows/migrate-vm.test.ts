@@ -159,6 +159,10 @@ test('a rejection withdraws the approval; a later approval counts again', async 
     await run.phase('awaiting-approval');
     await run.update('approveCutover', { by: 'ann', at: later });
     assert.match((await run.phase('syncing')).waitingFor ?? '', /the cutover at/);
+    const afterwards = new Date(Date.now() + 30 * 86_400_000).toISOString();
+    await assert.rejects(run.update('scheduleCutover', { at: afterwards }), (error: Error) =>
+      /the approval lapses at/.test(String(error.cause)),
+    );
     await run.update('rejectCutover', { by: 'ben', comment: 'not today' });
     assert.equal((await run.phase('awaiting-approval')).approval, null);
     await run.update('scheduleCutover', { at: new Date().toISOString() });
