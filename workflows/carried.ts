@@ -49,6 +49,8 @@ export interface Carried {
   /** When the source was seen off, by the server's clock. */
   offAt: string | null;
   lastPassAt: string | null;
+  /** When a cutover was called off after the guest had been asked to stop. */
+  calledOffAt: string | null;
   /** When the target had passed (or was let through) its probes. */
   validatedAt: string | null;
 }
@@ -105,6 +107,7 @@ export function atBegin(request: MigrateVmRequest): Carried {
     generation: 0,
     offAt: null,
     lastPassAt: null,
+    calledOffAt: null,
     validatedAt: null,
   };
 }

@@ -251,7 +251,7 @@ export class FakeWorld {
       disks: [{ name: 'vda', sizeBytes: 1 << 30, rootDigest: 'r1', verifiedAt: new Date().toISOString() }],
       verified: input.verify,
       checkpoint: input.kind === 'final' ? '' : `vmferry-${input.migrationId}-${input.number}`,
-      instance: '1',
+      instance: this.sourceRuns ? '1' : null,
       hardwareChanged: input.hardwarePrint !== this.hardware,
       changedBytes: bytes,
       missedBytes: input.audit ? this.missedBytes : null,

@@ -79,6 +79,29 @@ test('an abort while the source is put back after a guest that did not stop wait
   assert.deepEqual(world.leftovers(), []);
 });
 
+test('a guest that stops after its cutover was called off is started again', async () => {
+  const world = new FakeWorld();
+  world.guestStops = false;
+  const cutover = { approval: 'automatic' as const, shutdown: 'graceful' as const, shutdownTimeout: '1s' };
+  await environment.migrate(world, { cutover }, async (run) => {
+    await run.until('called off', ({ events }) => events.some(({ text }) => /called off/.test(text)));
+    await run.phase('awaiting-approval');
+    world.sourceRuns = false;
+    await run.update('syncNow');
+    await run.until('started again', ({ events }) => events.some(({ text }) => /was started again/.test(text)));
+    assert.equal(world.sourceRuns, true);
+    // Once: who stops it from now on means it.
+    world.sourceRuns = false;
+    const { passCount } = await run.status();
+    await run.update('syncNow');
+    await run.until('through another pass', (now) => now.passCount > passCount && now.work === 'idle');
+    assert.equal(world.sourceRuns, false);
+    await run.update('abort');
+    assert.equal((await run.result()).outcome, 'aborted');
+  });
+  assert.deepEqual(world.violations, []);
+});
+
 test('a source that cannot be retired with the target is retired by itself, and keeps nobody waiting when it is lost', async () => {
   for (const lost of [false, true]) {
     const world = new FakeWorld();

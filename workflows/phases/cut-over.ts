@@ -94,6 +94,7 @@ async function callOff(line: Line): Promise<void> {
   }));
   marks.sourceStopping = false;
   marks.autostartHeld = false;
+  carried.calledOffAt = new Date().toISOString();
   migration.event('the cutover was called off: the guest did not stop; it needs a new approval');
   migration.enter('syncing');
 }

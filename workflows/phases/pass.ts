@@ -6,6 +6,9 @@ import type { Line } from '../line.js';
 import type { Migration } from '../migration.js';
 import { auditDue, noteAudit, withdraw } from './audit.js';
 
+/** A guest that stops this long after its cutover was called off was stopped by somebody else. */
+const LATE_STOP_MS = 30 * 60_000;
+
 /** One pass over all disks, with what it found written down. */
 export async function pass(line: Line, kind: PassKind): Promise<PassResult> {
   const { migration } = line;
@@ -22,6 +25,7 @@ export async function pass(line: Line, kind: PassKind): Promise<PassResult> {
         ? await line.cut('runPass', ref.target, summary, input())
         : await line.step('runPass', ref.target, summary, input);
     note(migration, result);
+    if (kind !== 'final' && result.instance === null) await startAgain(line);
     if (result.hardwareChanged && kind !== 'final') await assessAgain(line);
     return result;
   } finally {
@@ -107,4 +111,21 @@ async function assessAgain(line: Line): Promise<void> {
       remedy: 'Put the source back as it was and resume, or abort.',
     });
   }
+}
+
+/** A guest cannot be told to forget that it was asked to stop: one that does so after all is brought back. */
+async function startAgain(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, assessment, carried } = migration;
+  const { calledOffAt } = carried;
+  if (!calledOffAt || !assessment.running || Date.now() - Date.parse(calledOffAt) > LATE_STOP_MS) return;
+  await line.back('restoreSource', 'source', `start ${ref.vm} again`, () => ({
+    ...ref,
+    start: true,
+    autostart: assessment.autostart,
+    // Nothing was defined there yet.
+    targetConfirmedDown: true,
+  }));
+  carried.calledOffAt = null;
+  migration.event('the guest stopped after its cutover had been called off, and was started again');
 }
