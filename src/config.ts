@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { VmferryError } from './errors.js';
@@ -61,8 +61,11 @@ export async function loadConfig(path?: string): Promise<VmferryConfig & { path:
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new VmferryError('InvalidConfig', `cannot read ${file}`, {
+    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const why = missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
+    throw new VmferryError('InvalidConfig', `cannot read ${file}: ${why}`, {
       remedy: 'Write one with `vmferry init`, or name it with --config or VMFERRY_CONFIG.',
+      details: { missing },
       cause,
     });
   }
@@ -89,6 +92,11 @@ export function siteOf(config: VmferryConfig, name: string): SiteConfig {
   if (site) return site;
   const known = Object.keys(config.sites).join(', ') || 'none';
   throw new VmferryError('NotFound', `there is no site "${name}"`, { remedy: `Sites in vmferry.yaml: ${known}.` });
+}
+
+/** The absolute folder for reports and evidence, with one folder for each migration. */
+export function reportsDirectory(config: VmferryConfig & { path: string }): string {
+  return resolve(dirname(config.path), config.reports);
 }
 
 /** Folder for what can be built again: the embedded server, guest images. `$XDG_CACHE_HOME/vmferry`. */

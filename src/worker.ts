@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { isAbsolute, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   NativeConnection,
@@ -14,7 +13,7 @@ import proto from '@temporalio/proto';
 import { createActivities } from '../activities/index.js';
 import type { ActivityDeps, Site } from '../activities/deps.js';
 import { activityInterceptor } from '../activities/interceptor.js';
-import { siteOf, type VmferryConfig } from './config.js';
+import { reportsDirectory, siteOf, type VmferryConfig } from './config.js';
 import { VmferryError } from './errors.js';
 import { openSite } from './platforms/registry.js';
 import type { Owner } from './platforms/platform.js';
@@ -82,9 +81,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     config: options.config,
     cluster: (await connection.workflowService.getClusterInfo({})).clusterId ?? address,
     workflowRuns: (owner) => workflowRuns(connection, owner),
-    reports: isAbsolute(options.config.reports)
-      ? options.config.reports
-      : join(dirname(options.config.path), options.config.reports),
+    reports: reportsDirectory(options.config),
     site(name) {
       const known = sites.get(name) ?? openSite(name, siteOf(options.config, name));
       sites.set(name, known);

@@ -43,7 +43,15 @@ async function init(context: Context, { config, force, stdout }: Options): Promi
   try {
     await writeFile(path, text, { flag: force ? 'w' : 'wx', mode: 0o644 });
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
+    const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+    if (code !== 'EEXIST') {
+      const why =
+        code === 'ENOENT' ? 'there is no such folder' : cause instanceof Error ? cause.message : String(cause);
+      throw new VmferryError('Denied', `cannot write ${path}: ${why}`, {
+        remedy: 'Name another place with --config, or see it with --stdout.',
+        cause,
+      });
+    }
     throw new VmferryError('Conflict', `cannot write ${path}: it is there already`, {
       remedy: '--force replaces it, --stdout prints what would be written.',
       cause,

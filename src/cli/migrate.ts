@@ -106,8 +106,7 @@ async function checkedRequest(
   const request = await buildRequest(vm, flags);
   const config = await loadConfig(flags.config).catch((error: unknown) => {
     // The command line may be far from the worker, whose file counts.
-    if (flags.config === undefined && error instanceof VmferryError && error.message.startsWith('cannot read'))
-      return null;
+    if (flags.config === undefined && error instanceof VmferryError && error.details['missing'] === true) return null;
     throw error;
   });
   if (config) for (const site of [request.source, request.target]) siteOf(config, site);

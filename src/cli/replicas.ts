@@ -30,7 +30,8 @@ async function replicas(context: Context, options: Options): Promise<number> {
   for (const [site, error] of found.failed) context.err(`${site}: ${explain(error)}\n`);
   const rows = found.resources.filter((each) => each.kind.endsWith('-replica'));
   if (options.json) printJson(context, rows.map(described));
-  else if (rows.length === 0) context.out('No replica was found.\n');
+  else if (rows.length === 0)
+    context.out(`No replica was found${found.failed.size > 0 ? ' at the sites that answered' : ''}.\n`);
   else context.out(columns([HEADING, ...rows.map(cells)]));
   return found.failed.size > 0 ? NOT_DONE : DONE;
 }

@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { loadConfig, reportsDirectory } from '../config.js';
 import type { MigrationStatus } from '../model/status.js';
 import { buildReport, writeReport } from '../report/index.js';
 import { askStatus } from './ask.js';
@@ -9,6 +10,7 @@ import type { Verbs } from './program.js';
 
 interface Options {
   out?: string;
+  config?: string;
   json?: boolean;
 }
 
@@ -21,11 +23,12 @@ export function addReport(verbs: Verbs): void {
     )
     .argument('<migration>', "a VM's name, a workflow's id or a migration's id")
     .option('-o, --out <dir>', 'folder for report.json and report.html', 'report')
+    .option('--config <file>', 'vmferry.yaml, which says where the worker keeps evidence')
     .option('--json', 'print the report as JSON; write no files')
     .action(verbs.action((name: string, options: Options) => report(verbs.context, name, options)));
 }
 
-async function report(context: Context, name: string, { out, json }: Options): Promise<undefined> {
+async function report(context: Context, name: string, { out, json, config }: Options): Promise<undefined> {
   const { status, endedAt } = await withClient(context, async (connected) => {
     const found = await findMigration(connected, name);
     return { status: await askStatus(connected.client, found), endedAt: found.closedAt?.toISOString() };
@@ -37,23 +40,44 @@ async function report(context: Context, name: string, { out, json }: Options): P
   }
   const folder = resolve(out ?? 'report');
   await mkdir(folder, { recursive: true });
-  const written = await writeReport(folder, built, await picturesFor(status));
+  const folders = await evidenceFolders(status, config);
+  const pictures = await picturesFor(status, folders);
+  const written = await writeReport(folder, built, pictures);
   context.out(`${written.html}\n${written.json}\n`);
-  const missing = status.evidence.filter((each) => each.path !== null).length;
-  if (missing > 0 && status.reportPath === null) {
-    context.err('Evidence files lie beside the report that the worker writes at the end; they are only named here.\n');
+  const missing = status.evidence.filter(({ path }) => path !== null && !(path in pictures));
+  if (missing.length > 0) {
+    const names = missing.map(({ path }) => path).join(', ');
+    const looked = folders.join(' or ') || 'a place that this machine knows of';
+    context.err(
+      `Only named in it, as not found in ${looked}: ${names}. The worker keeps them beside its own report.\n`,
+    );
   }
   return undefined;
 }
 
-/** Evidence that the worker keeps beside its own report, where this machine can read it. */
-async function picturesFor(status: MigrationStatus): Promise<Record<string, Uint8Array>> {
+/** Where the worker keeps evidence, as far as this machine knows: beside its report, and where `vmferry.yaml` says. */
+async function evidenceFolders(status: MigrationStatus, configPath: string | undefined): Promise<string[]> {
+  const config = await loadConfig(configPath).catch((error: unknown) => {
+    if (configPath !== undefined) throw error;
+    return null;
+  });
+  return [
+    ...new Set([
+      ...(status.reportPath === null ? [] : [dirname(status.reportPath)]),
+      ...(config ? [join(reportsDirectory(config), status.migrationId)] : []),
+    ]),
+  ];
+}
+
+/** Evidence that can be read here. */
+async function picturesFor(status: MigrationStatus, folders: readonly string[]): Promise<Record<string, Uint8Array>> {
   const pictures: Record<string, Uint8Array> = {};
-  if (status.reportPath === null) return pictures;
   for (const { path } of status.evidence) {
     if (path === null || path !== basename(path)) continue;
-    const bytes = await readFile(join(dirname(status.reportPath), path)).catch(() => null);
-    if (bytes) pictures[path] = bytes;
+    for (const folder of folders) {
+      const bytes = path in pictures ? null : await readFile(join(folder, path)).catch(() => null);
+      if (bytes) pictures[path] = bytes;
+    }
   }
   return pictures;
 }

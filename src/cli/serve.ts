@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startTemporal } from '#temporal';
 import { loadConfig, siteOf, stateDirectory } from '../config.js';
+import { VmferryError } from '../errors.js';
 import { registerSearchAttributes } from '../search-attributes.js';
 import { connectClient, temporalSettings, type TemporalSettings } from '../temporal.js';
 import type { Context } from './context.js';
@@ -65,12 +66,17 @@ async function work(
   settings: TemporalSettings,
 ): Promise<undefined> {
   const config = await loadConfig(path);
-  await prepareNamespace(settings);
   // Loaded late: most verbs need no worker.
   const { startWorker } = await import('../worker.js');
   const { address, namespace, connection } = settings;
   const sites = site ?? Object.keys(config.sites);
   for (const name of sites) siteOf(config, name);
+  if (sites.length === 0) {
+    throw new VmferryError('InvalidConfig', `cannot serve any site: ${config.path} names none`, {
+      remedy: 'Add two under `sites:`.',
+    });
+  }
+  await prepareNamespace(settings);
   const worker = await startWorker({ config, address, namespace, connection, sites });
   context.out(`Worker for ${sites.join(', ')} at ${address}, namespace ${namespace}\n`);
   const stop = (): void => void worker.stop().catch(() => undefined);

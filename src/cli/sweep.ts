@@ -61,7 +61,7 @@ async function sweep(context: Context, options: Options): Promise<number> {
       rows.push(...(options.remove ? await removeAll(context, config, temporal, remains, options, judged) : judged));
     }
     if (options.json) printJson(context, rows);
-    else print(context, rows, options.remove === true);
+    else print(context, rows, options.remove === true, found.failed.size > 0);
     const barred = options.remove === true && temporal.trouble !== null;
     if (barred) context.err(`Nothing was removed, as Temporal cannot be asked: ${temporal.trouble}\n`);
     const failed = found.failed.size > 0 || rows.some((row) => row.action === 'failed');
@@ -177,9 +177,9 @@ const WORDS: Record<SweptRow['action'], string> = {
   failed: 'FAILED',
 };
 
-function print(context: Context, rows: readonly SweptRow[], removing: boolean): void {
+function print(context: Context, rows: readonly SweptRow[], removing: boolean, unseen: boolean): void {
   if (rows.length === 0) {
-    context.out('Nothing of vmferry was found.\n');
+    context.out(`Nothing of vmferry was found${unseen ? ' at the sites that answered' : ''}.\n`);
     return;
   }
   const cells = rows.map((row) => [

@@ -165,12 +165,22 @@ export class SshHost implements Host {
     ];
   }
 
+  /** What of the connection has to be named on every command line. */
+  private place(): string[] {
+    const { port, keyFile, knownHostsFile } = this.target;
+    return [
+      ...(port ? ['-p', String(port)] : []),
+      ...(keyFile ? ['-i', keyFile] : []),
+      ...(knownHostsFile ? ['-o', `UserKnownHostsFile=${knownHostsFile}`] : []),
+    ];
+  }
+
   private unreachable(stderr: string): VmferryError {
     return new VmferryError(
       'Unreachable',
       `cannot reach ${this.name} over ssh: ${stderr.trim() || 'the connection was closed'}`,
       {
-        remedy: `Try \`ssh ${this.name} true\` from the worker's machine, as the worker's user.`,
+        remedy: `Try \`${quoteCommand('ssh', [...this.place(), this.name, 'true'])}\` from this machine, as this user.`,
       },
     );
   }

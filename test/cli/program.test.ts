@@ -101,6 +101,48 @@ test('sites that are not in vmferry.yaml are refused, naming those that are', as
   assert.match(asked.err, /Sites in vmferry.yaml: here/);
 });
 
+test('a configuration that is missing, and a folder that is, are said as such', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'none', 'vmferry.yaml');
+  for (const argv of [['inventory', 'dc'], ['replicas'], ['sweep'], ['recover'], ['verify', 'x'], ['worker'], ['up']]) {
+    const { exit, err } = await vmferry([...argv, '--config', config]);
+    assert.equal(exit, 2, argv[0]);
+    assert.match(
+      err,
+      /^cannot read .*vmferry\.yaml: there is no such file\n {2}Write one with `vmferry init`/,
+      argv[0],
+    );
+  }
+  const { exit, err } = await vmferry(['init', '--config', config]);
+  assert.equal(exit, 1);
+  assert.match(err, /^cannot write .*vmferry\.yaml: there is no such folder\n/);
+  await writeFile(join(folder, 'odd.yaml'), 'sites: {}\n');
+  const worker = await vmferry(['worker', '--config', join(folder, 'odd.yaml')]);
+  assert.equal(worker.exit, 2);
+  assert.match(worker.err, /names none\n {2}Add two under `sites:`/);
+});
+
+test('sites that cannot be reached are named, and the others are listed all the same', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  await writeFile(
+    config,
+    `sites:
+  odd: {platform: libvirt, uri: "qemu+unix:///system?socket=${folder}/nowhere"}
+  far: {platform: libvirt, uri: "qemu+ssh://root@127.0.0.1:1/system?keyfile=/etc/key"}
+`,
+  );
+  for (const verb of ['replicas', 'sweep', 'recover']) {
+    const { exit, err } = await vmferry([verb, '--config', config]);
+    assert.equal(exit, 1, verb);
+    assert.match(err, /^odd: \[libvirt\] cannot run virsh list on local: failed to connect to the hypervisor/m);
+    assert.match(err, /^far: cannot reach root@127\.0\.0\.1 over ssh: [^]*Connection refused/m);
+    assert.match(err, /Try `ssh -p 1 -i \/etc\/key root@127\.0\.0\.1 true`/);
+  }
+});
+
 test('init writes a configuration once, and again only with --force', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
   context.after(() => rm(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -38,6 +38,12 @@ before(async () => {
   const plain = world.activities();
   const activities = {
     ...plain,
+    rehearse: async (input: Parameters<typeof plain.rehearse>[0]) => {
+      const at = new Date().toISOString();
+      const picture = { kind: 'screenshot' as const, phase: 'rehearsing' as const, at, title: 'screen', text: null };
+      const evidence = input.vm === 'pic01' ? [{ ...picture, path: 'screen.png' }] : [];
+      return { ...(await plain.rehearse(input)), evidence };
+    },
     runPass: async (input: Parameters<typeof plain.runPass>[0]) => {
       const disk = { name: 'vda', doneBytes: 256 * MIB, totalBytes: 1024 * MIB, rateBytesPerSecond: 64 * MIB };
       ActivityContext.current().heartbeat({ disks: [disk] });
@@ -166,6 +172,30 @@ test('a migration is started, shown, refused a wrong decision, approved, accepte
   const late = await vmferry('pause', 'web01');
   assert.equal(late.exit, 1);
   assert.match(late.err, /the migration has ended/);
+});
+
+test('the report of a running migration has the pictures in it that the worker keeps by vmferry.yaml', async (context) => {
+  world.sourceRuns = true;
+  const begun = await vmferry('migrate', 'pic01', ...MIGRATE);
+  const id = /migration ([0-9a-f]{12})/.exec(begun.out)![1]!;
+  await until('migrate-dc-old-pic01', 'awaiting-approval');
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  await writeFile(config, 'sites: {}\nreports: evidence\n');
+  const report = (out: string) => vmferry('report', id, '--config', config, '--out', join(folder, out));
+  await listed('pic01');
+  const without = await report('first');
+  assert.equal(without.exit, 0, without.err);
+  assert.match(without.err, /Only named in it, as not found in .*evidence\/[0-9a-f]{12}: screen\.png/);
+
+  await mkdir(join(folder, 'evidence', id), { recursive: true });
+  const png = Buffer.from('89504e470d0a1a0a0000', 'hex');
+  await writeFile(join(folder, 'evidence', id, 'screen.png'), png);
+  assert.equal((await report('second')).err, '');
+  const page = await readFile(join(folder, 'second', 'report.html'), 'utf8');
+  assert.ok(page.includes(`src="data:image/png;base64,${png.toString('base64')}"`));
+  assert.equal((await vmferry('abort', id)).exit, 0);
 });
 
 test('an aborted migration ends the waiting command with status 1', async () => {
