@@ -30,7 +30,9 @@ export async function runLocal(
     const stderr = Buffer.from(result.stderr ?? []).toString('utf8');
     if (result instanceof ExecaError || result.failed) {
       const okCodes = options.okExitCodes ?? [0];
-      if (result.exitCode === undefined || !okCodes.includes(result.exitCode))
+      // A process that was ended by us may still choose its exit status: ssh says 255, as when its connection is lost.
+      const endedByUs = result.timedOut || result.isCanceled || result.isMaxBuffer;
+      if (endedByUs || result.exitCode === undefined || !okCodes.includes(result.exitCode))
         throw failure(result, stderr, options, shown);
     }
     return { stdout: Buffer.from(result.stdout ?? []), stderr, exitCode: result.exitCode ?? 0 };
