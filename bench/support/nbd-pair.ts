@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { BenchContext, Pair } from '../benchmark.js';
 import { GIB, qemuNbd, run, seconds, settle } from './servers.js';
 
-export const NBDCOPY = 'nbdcopy --flush --requests=64 --request-size=1048576';
+/** The fastest of the request sizes and depths that were tried (docs/performance.md). */
+export const NBDCOPY = 'nbdcopy --flush --requests=8 --request-size=524288';
 
 /** One digested copy and one nbdcopy of the same raw file, from qemu-nbd to qemu-nbd over unix sockets, both flushed. */
 export async function copyPair(
@@ -14,11 +15,24 @@ export async function copyPair(
   ourTurnFirst: boolean,
 ): Promise<Pair> {
   const turns = ourTurnFirst ? [ours, theirs] : [theirs, ours];
-  const took = new Map<typeof ours, number>();
+  const took = new Map<typeof ours, Took>();
   for (const turn of turns) took.set(turn, await fresh(dir, sourceFile, sizeBytes, turn));
-  const rate = (turn: typeof ours): number => sizeBytes / GIB / (took.get(turn) ?? NaN);
-  log(`ours ${rate(ours).toFixed(2)} GiB/s, nbdcopy ${rate(theirs).toFixed(2)} GiB/s`);
-  return { ours: rate(ours), theirs: rate(theirs) };
+  const rate = (turn: typeof ours): number => sizeBytes / GIB / (took.get(turn)?.seconds ?? NaN);
+  const cpu = (turn: typeof ours): number => took.get(turn)?.cpuSeconds ?? NaN;
+  const shown = (turn: typeof ours): string =>
+    `${rate(turn).toFixed(2)} GiB/s (${cpu(turn).toFixed(1)} s of processor)`;
+  log(`ours ${shown(ours)}, nbdcopy ${shown(theirs)}`);
+  return {
+    ours: rate(ours),
+    theirs: rate(theirs),
+    notes: { ourCpuSeconds: cpu(ours), theirCpuSeconds: cpu(theirs) },
+  };
+}
+
+interface Took {
+  seconds: number;
+  /** Of the copying process and, in the end, of both servers: what a busy machine leaves comparable. */
+  cpuSeconds: number;
 }
 
 interface Ends {
@@ -33,8 +47,8 @@ async function fresh(
   dir: string,
   sourceFile: string,
   sizeBytes: number,
-  turn: (ends: Ends) => Promise<number>,
-): Promise<number> {
+  turn: (ends: Ends) => Promise<Took>,
+): Promise<Took> {
   const [target, manifest] = [join(dir, 'target.raw'), join(dir, 'target.manifest')];
   await run('truncate', ['-s', String(sizeBytes), target]);
   await run('truncate', ['-s', String(manifestFileBytes(sizeBytes)), manifest]);
@@ -45,15 +59,18 @@ async function fresh(
   ] as const;
   try {
     await settle();
-    return await turn({ source: servers[0], target: servers[1], manifest: servers[2], sizeBytes });
+    const took = await turn({ source: servers[0], target: servers[1], manifest: servers[2], sizeBytes });
+    const served = await Promise.all(servers.map((server) => server.cpuSeconds()));
+    return { ...took, cpuSeconds: served.reduce((sum, each) => sum + each, took.cpuSeconds) };
   } finally {
     await Promise.all(servers.map((server) => server.end()));
     await Promise.all([target, manifest].map((file) => rm(file)));
   }
 }
 
-async function ours({ source, target, manifest, sizeBytes }: Ends): Promise<number> {
-  return seconds(async () => {
+async function ours({ source, target, manifest, sizeBytes }: Ends): Promise<Took> {
+  const before = process.cpuUsage();
+  const took = await seconds(async () => {
     const [reader, replica, store] = await Promise.all(
       [source, target, manifest].map(({ socketPath }) => openNbd({ socketPath })),
     );
@@ -61,9 +78,16 @@ async function ours({ source, target, manifest, sizeBytes }: Ends): Promise<numb
     await copyDisk({ source: reader, replica, manifest: new Manifest(store, sizeBytes), mode: 'unknown' });
     await Promise.all([reader.close(), replica.close(), store.close()]);
   });
+  const { user, system } = process.cpuUsage(before);
+  return { seconds: took, cpuSeconds: (user + system) / 1e6 };
 }
 
-async function theirs({ source, target }: Ends): Promise<number> {
-  const [program = '', ...args] = NBDCOPY.split(' ');
-  return seconds(() => run(program, [...args, source.uri, target.uri]));
+async function theirs({ source, target }: Ends): Promise<Took> {
+  let times = '';
+  const took = await seconds(async () => {
+    const timed = ['-c', 'TIMEFORMAT="%U %S"; time "$@"', 'bash', ...NBDCOPY.split(' '), source.uri, target.uri];
+    times = (await run('bash', timed)).stderr;
+  });
+  const [user = NaN, system = NaN] = times.trim().split(/\s+/).slice(-2).map(Number);
+  return { seconds: took, cpuSeconds: user + system };
 }

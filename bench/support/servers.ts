@@ -10,9 +10,13 @@ export const MIB = 2 ** 20;
 export interface NbdServer {
   socketPath: string;
   uri: string;
+  /** Processor time that it took so far, in seconds (proc(5), stat). */
+  cpuSeconds(): Promise<number>;
   end(): Promise<void>;
 }
 
+/** USER_HZ, the same on all of Linux's usual machines. */
+const TICKS_PER_SECOND = 100;
 let serial = 0;
 
 /** `qemu-nbd` over an image, with the arguments both sides of a pair get. */
@@ -30,7 +34,16 @@ export async function qemuNbd(dir: string, image: string, ...args: string[]): Pr
     if (await running()) process.kill(pid, 'SIGTERM');
     while (await running()) await new Promise((resolve) => setTimeout(resolve, 5));
   };
-  return { socketPath, uri: `nbd+unix:///?socket=${socketPath}`, end };
+  const cpuSeconds = async (): Promise<number> => {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const [user = NaN, system = NaN] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    return (user + system) / TICKS_PER_SECOND;
+  };
+  return { socketPath, uri: `nbd+unix:///?socket=${socketPath}`, cpuSeconds, end };
 }
 
 /** A raw file with random data in the first `dataBytes` of every `strideBytes`, holes elsewhere. */
