@@ -69,9 +69,12 @@ export async function makeHostDirectory(
   return folders;
 }
 
-/** sshd needs a user of its name, and lets nobody in whose account is locked (as root's is on Ubuntu). */
+/**
+ * sshd needs a user of its name, and lets nobody in whose account is locked (as root's is on Ubuntu). Root's shell is the
+ * plain one: bash would read the .bashrc of whoever owns this machine before each command.
+ */
 async function makeAccounts(home: string): Promise<void> {
-  const passwd = await readFile('/etc/passwd', 'utf8');
+  const passwd = (await readFile('/etc/passwd', 'utf8')).replace(/^(root:.*:)[^:\n]*$/m, '$1/bin/sh');
   const line = 'sshd:x:64998:65534::/run/sshd:/usr/sbin/nologin\n';
   await writeFile(join(home, 'passwd'), /^sshd:/m.test(passwd) ? passwd : passwd + line, { mode: 0o644 });
   const shadow = await readFile('/etc/shadow', 'utf8');
