@@ -1,4 +1,4 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -143,6 +143,11 @@ async function keepReport(status: MigrationStatus, directory: string): Promise<v
   if (status.reportPath === null) return;
   await mkdir(directory, { recursive: true });
   await cp(dirname(status.reportPath), directory, { recursive: true });
+  // Run by sudo, what is meant to stay belongs to who asked for it.
+  const { SUDO_UID: user, SUDO_GID: group } = process.env;
+  if (!user || !group) return;
+  for (const path of [directory, ...(await readdir(directory)).map((name) => join(directory, name))])
+    await chown(path, Number(user), Number(group));
 }
 
 /** What came of it, in figures. */

@@ -1,5 +1,5 @@
 // How the set-up speaks and runs things. Zero dependencies, as all of scripts/.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -51,4 +51,29 @@ export function isProgram(path) {
   } catch {
     return false;
   }
+}
+
+/** What programs of ours read from the environment; sudo passes on nothing by itself. */
+const KEPT = /^(TEMPORAL_|VMFERRY_|XDG_CACHE_HOME$|PATH$|CI$)/;
+
+/** Whether root's rights can be had: they are there, or sudo is. */
+export function canBeRoot() {
+  return process.getuid() === 0 || onPath('sudo') !== null;
+}
+
+/**
+ * Starts Node with root's rights, by sudo for others. npm itself would not help: it runs the scripts of a folder as the
+ * folder's owner. Input and output are this process's own, as far as `stdio` says nothing else.
+ */
+export function startAsRoot(args, stdio = 'inherit') {
+  const env = { ...process.env };
+  let command = [process.execPath, ...args];
+  if (process.getuid() !== 0) {
+    console.error('vmferry: hosts with networks and mounts of their own need root: going on with sudo');
+    // What was fetched or built once is found again.
+    env.XDG_CACHE_HOME ||= dirname(cache);
+    const names = Object.keys(env).filter((name) => KEPT.test(name));
+    command = ['sudo', `--preserve-env=${names.join(',')}`, '--', ...command];
+  }
+  return spawn(command[0], command.slice(1), { cwd: root, stdio, env });
 }

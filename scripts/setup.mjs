@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { ask, giveUp, onPath, root, run, say } from './say.mjs';
+import { ask, canBeRoot, giveUp, onPath, root, run, say } from './say.mjs';
 import { findTemporal, installTemporal } from './temporal.mjs';
 
 /** Debian packages, and what each is for. */
@@ -34,6 +34,13 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19))
   giveUp('run', `Node ${process.versions.node} is too old`, 'install Node 20.19 or later');
 
+// Said before anything is fetched.
+if (!nodeOnly && !canBeRoot())
+  giveUp(
+    'start hosts of its own',
+    'that needs root, and sudo is not installed',
+    'as root: apt-get install sudo, and let this user use it; or run all of this as root, in a folder that root owns',
+  );
 installModules();
 if (!nodeOnly) {
   await installPackages();
@@ -79,10 +86,7 @@ async function installPackages() {
   const missing = names.filter((name) => !installed.has(name));
   if (missing.length === 0) return refreshLists(false);
   say(`these Debian packages are missing:\n${missing.map((name) => `    ${name}: ${PACKAGES[name]}`).join('\n')}`);
-  const bare = `apt-get install --no-install-recommends ${missing.join(' ')}`;
-  if (!isRoot() && onPath('sudo') === null)
-    giveUp('install packages', 'that needs root, and sudo is not installed', `as root: apt-get update && ${bare}`);
-  const command = `${isRoot() ? '' : 'sudo '}${bare}`;
+  const command = `${isRoot() ? '' : 'sudo '}apt-get install --no-install-recommends ${missing.join(' ')}`;
   if (
     process.stdin.isTTY &&
     process.env.CI === undefined &&

@@ -1,10 +1,9 @@
 // Runs the compiled tests and counts them. The last line is `N passed, N failed`; what was skipped counts as failed.
 //   node scripts/test.mjs [--long] [WORD…]   only files whose path holds a word
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { root } from './say.mjs';
+import { root, startAsRoot } from './say.mjs';
 
 const long = process.argv.includes('--long');
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -56,16 +55,15 @@ async function runFiles(paths, concurrency) {
     '--test-reporter=tap',
     `--test-reporter-destination=${tap}`,
   );
-  const child = spawn(process.execPath, [...args, ...paths.map((path) => relative(root, path))], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  // sudo asks for its password on the terminal itself.
+  const named = paths.map((path) => relative(root, path));
+  const child = startAsRoot([...args, ...named], ['ignore', 'inherit', 'inherit']);
   const status = await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
   const result = readFileSync(tap, 'utf8');
   const read = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(result)?.[1] ?? 0);
   // Node takes a file that holds no test for a test that passed, by the file's name.
-  const named = new Set(paths.flatMap((path) => [path, relative(root, path)]));
-  const empty = [...result.matchAll(/^ok \d+ - (.*)$/gm)].map(([, name]) => name).filter((name) => named.has(name));
+  const known = new Set([...paths, ...named]);
+  const empty = [...result.matchAll(/^ok \d+ - (.*)$/gm)].map(([, name]) => name).filter((name) => known.has(name));
   for (const name of empty) console.error(`${name} holds no test`);
   counts.pass += read('pass') - empty.length;
   const failed = read('fail') + read('cancelled') + read('skipped') + read('todo') + empty.length;
