@@ -61,17 +61,22 @@ async function run(): Promise<number> {
   const keep = options.keep ?? false;
   let demo: Demo | undefined;
   let status = 1;
+  let finished = false;
   try {
-    demo = await startDemo({ keep, rate: options.rate ?? null, say, signal }, cleanUp);
-    status = await migrateGuest(demo, {
+    const started = await startDemo({ keep, rate: options.rate ?? null, say, signal }, cleanUp);
+    demo = started;
+    status = await migrateGuest(started, {
       approval: options.wait ? 'wait' : options.yes || !terminal.interactive ? 'yes' : 'ask',
       failProbe: options.failProbe ?? false,
       reportDirectory: resolve(options.report),
       terminal,
+      lookAround: async () => {
+        const { uiUrl } = started.temporal;
+        if (terminal.interactive && !keep && !options.yes && uiUrl) await untilInterrupted(uiUrl);
+      },
       signal,
     });
-    if (terminal.interactive && !keep && !options.yes && demo.temporal.uiUrl)
-      await untilInterrupted(demo.temporal.uiUrl);
+    finished = true;
   } catch (error) {
     if (!signal.aborted) process.stderr.write(`${explain(error)}\n`);
   }
@@ -84,7 +89,7 @@ async function run(): Promise<number> {
     process.exit(status);
   }
   if (await cleanUp.run(say)) say('Everything that was started has ended, and its files are removed.');
-  return signal.aborted && status !== 0 ? 130 : status;
+  return signal.aborted && !finished ? 130 : status;
 }
 
 async function untilInterrupted(uiUrl: string): Promise<void> {

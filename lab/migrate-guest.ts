@@ -25,12 +25,15 @@ export interface MigrateGuestOptions {
   /** Where report.json and report.html go. */
   reportDirectory: string;
   terminal: Terminal;
+  /** Awaited before the worker is stopped: without one, Temporal's pages and the command line show less. */
+  lookAround: () => Promise<void>;
   signal: AbortSignal;
 }
 
 /** A port on which the demo's guest has no service. */
 const NOBODY_LISTENS = 81;
 const POLL_MS = 300;
+const HEARD_AGAIN_MS = 120_000;
 const VMFERRY = fileURLToPath(new URL('../../bin/vmferry.mjs', import.meta.url));
 
 /**
@@ -60,7 +63,9 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
     await approving;
     if (status === null) throw new Error('the migration was ended from outside');
     await keepReport(status, options.reportDirectory);
-    return await summary(demo, status, options);
+    const result = await summary(demo, status, options);
+    await options.lookAround();
+    return result;
   } finally {
     // Interrupted, requests may be under way on it: it ends with the process, which is about to end.
     if (!signal.aborted) await connected.close();
@@ -154,7 +159,7 @@ async function keepReport(status: MigrationStatus, directory: string): Promise<v
 async function summary(
   demo: Demo,
   status: MigrationStatus,
-  { terminal: { say }, failProbe, reportDirectory }: MigrateGuestOptions,
+  { terminal: { say }, failProbe, reportDirectory, signal }: MigrateGuestOptions,
 ): Promise<number> {
   const field = (name: string, value: string): void => say(`  ${name.padEnd(18)}${value}`);
   const { vm, outcome, error, predictedDowntimeMs, downtimeMs, passes, disks } = status;
@@ -162,7 +167,9 @@ async function summary(
   say(`\n${vm}: ${moved ? 'completed: it runs at dc-new' : `${outcome}: it was not moved`}`);
   if (error) field('why', error.message);
   const measured =
-    downtimeMs !== null ? formatDuration(downtimeMs) : moved ? 'not measured: no probe passed' : 'none counted';
+    downtimeMs === null
+      ? 'not measured: no probe passed at dc-new'
+      : `${formatDuration(downtimeMs)} until it answered at dc-new`;
   const predicted = predictedDowntimeMs === null ? '' : ` (predicted ${formatDuration(predictedDowntimeMs)})`;
   field('downtime', `${measured}${predicted}`);
   for (const { number, kind, bytesRead, bytesWritten, durationMs } of passes) {
@@ -178,11 +185,24 @@ async function summary(
     const heard = `last acknowledged at dc-old ${last}, the guest's first at dc-new ${first ?? 'not heard'}`;
     field('its counter', `${heard}: ${whole ? 'none lost' : 'NUMBERS ARE LOST'}`);
   } else {
-    const boots = await demo.recorded.old.boots();
-    if (boots.length > 1) field('the source', `runs again at dc-old; it found ${boots.at(-1)?.first} on its disk`);
-    else field('the source', 'was not stopped; it still runs at dc-old');
+    field('the source', await sourceAgain(demo, status, signal));
   }
   field('report', `${join(reportDirectory, 'report.html')} and report.json`);
   if (failProbe) say('Exit status 1, as for any migration that was rolled back; --fail-probe asked for it.');
   return whole && !failProbe ? 0 : 1;
+}
+
+/** How the source stands after a migration that did not move it: a guest that was stopped is heard again before long. */
+async function sourceAgain(demo: Demo, { events }: MigrationStatus, signal: AbortSignal): Promise<string> {
+  const off = events.find((each) => each.text === 'the source is off');
+  if (!off) return 'was not stopped; it runs at dc-old as before';
+  for (const endsAt = Date.now() + HEARD_AGAIN_MS; Date.now() < endsAt && !signal.aborted;) {
+    const again = (await demo.recorded.old.boots())[1];
+    if (again) {
+      const away = formatDuration(again.atMs - Date.parse(off.at));
+      return `runs at dc-old again, ${away} after it was off; it found ${again.first} on its disk`;
+    }
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return 'was started at dc-old again, and has not been heard of yet';
 }

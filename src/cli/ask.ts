@@ -22,6 +22,9 @@ export interface LiveActivity {
  * @throws VmferryError `Unreachable` when no worker answers, `ToolFailed` when the answer is none.
  */
 export async function askStatus(client: Client, found: Found): Promise<MigrationStatus> {
+  // What has ended needs no worker to tell of itself, unless it failed.
+  const ended = found.running ? null : await awaitEnd(client, found);
+  if (ended) return ended;
   const handle = client.workflow.getHandle(found.workflowId, found.runId);
   let answer: unknown;
   try {
@@ -67,7 +70,12 @@ export async function askLive(client: Client, found: Found): Promise<LiveActivit
  * @returns the status that the workflow returned, or null when it failed or was ended from outside.
  */
 export async function awaitEnd(client: Client, found: Found): Promise<MigrationStatus | null> {
-  const handle = client.workflow.getHandle<() => Promise<{ status?: unknown }>>(found.workflowId);
+  const { workflowId, runId, running } = found;
+  // The end of the chain of runs for one that runs; an ended run has its own.
+  const handle = client.workflow.getHandle<() => Promise<{ status?: unknown }>>(
+    workflowId,
+    running ? undefined : runId,
+  );
   try {
     const result = await handle.result();
     return result?.status === undefined ? null : readStatus(result.status, found.workflowId);
