@@ -34,7 +34,7 @@ function world(sides: { old: Side; new: Side }): { deps: ActivityDeps; did: stri
           side.owned ? [{ kind: 'libvirt-target', name: 'web01', migrationId: side.owned, owner: null }] : [],
         ),
       endPoints: () => Promise.resolve(),
-      setAutostart: () => Promise.resolve(),
+      setAutostart: (_vm: string, on: boolean) => act(`autostart ${on ? 'on' : 'off'}`)(),
       start: act('start', 'running'),
       forceOff: act('force off', 'off'),
       requestShutdown: act('ask', 'off'),
@@ -52,13 +52,21 @@ test('the source is not started while the target of this migration is defined', 
   await assert.rejects(run(restoreSource, restore), { code: 'Unsafe' });
   assert.deepEqual(did, []);
   await run(restoreSource, { ...restore, targetConfirmedDown: true });
-  assert.deepEqual(did, ['start old']);
+  assert.deepEqual(did, ['autostart on old', 'start old']);
 });
 
 test("somebody else's VM of the same name at the target keeps nobody from going back", async () => {
   const { deps, did } = world({ old: { state: 'off' }, new: { state: 'running', owned: 'ffffffffffff' } });
   await run(cleanUpActivities(deps).restoreSource, restore);
-  assert.deepEqual(did, ['start old']);
+  assert.deepEqual(did, ['autostart on old', 'start old']);
+});
+
+test('a source that ran all the time gets its autostart back, and one that had none does not', async () => {
+  for (const autostart of [true, false]) {
+    const { deps, did } = world({ old: { state: 'running' }, new: { state: null } });
+    await run(cleanUpActivities(deps).restoreSource, { ...restore, autostart });
+    assert.deepEqual(did, [autostart ? 'autostart on old' : 'autostart off old']);
+  }
 });
 
 test('a crashed guest counts as stopped only when its QEMU is gone, and is started anew on the way back', async () => {
@@ -68,7 +76,7 @@ test('a crashed guest counts as stopped only when its QEMU is gone, and is start
   assert.deepEqual(stopped.did, ['force off old']);
   const back = world({ old: { state: 'crashed' }, new: { state: null } });
   await run(cleanUpActivities(back.deps).restoreSource, restore);
-  assert.deepEqual(back.did, ['force off old', 'start old']);
+  assert.deepEqual(back.did, ['autostart on old', 'force off old', 'start old']);
 });
 
 test('a worker that stops lets another try the step, and a cancellation stays one', () => {
