@@ -19,7 +19,7 @@ import { getStatusQuery } from './messages.js';
 import { Migration } from './migration.js';
 import { assess, prepare } from './phases/assess.js';
 import { seed, syncUntilDue } from './phases/sync.js';
-import { cutOver, stopSource } from './phases/cut-over.js';
+import { callOff, cutOver, stopSource } from './phases/cut-over.js';
 import { awaitAcceptance, finalize } from './phases/accept.js';
 import { goBack } from './phases/go-back.js';
 import { tell, writeReport } from './tell.js';
@@ -76,6 +76,8 @@ async function goForward(line: Line): Promise<Outcome | null> {
         await prepare(line);
         await seed(line);
       }
+      // The run before was left while it called a cutover off.
+      if (migration.marks.sourceStopping) await callOff(line);
       do await syncUntilDue(line);
       while (!(await stopSource(line)));
       await cutOver(line);

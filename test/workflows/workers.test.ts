@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { buildReport } from '../../src/report/build.js';
 import { Environment, type Patience } from './environment.js';
+import type { Run } from '../run.js';
 import { FakeWorld } from './fake-world.js';
 
 let environment: Environment;
@@ -52,6 +53,21 @@ test('a migration whose sites have no worker at all ends when it is aborted, and
     { without: ['source', 'target'], patience: soon },
   );
   assert.deepEqual(world.calls, []);
+});
+
+test('with a worker for the source alone, the report is written and people are told from there', async () => {
+  const world = new FakeWorld();
+  world.findings = [{ id: 'disk.shareable', severity: 'blocking', message: 'vda is shareable', remedy: 'detach it' }];
+  await environment.migrate(
+    world,
+    automatic,
+    async (run) => {
+      await assert.rejects(run.handle.result());
+    },
+    { without: ['target'], patience: soon },
+  );
+  assert.equal(world.reports.length, 1);
+  assert.deepEqual(world.notices, ['failed', 'finished']);
 });
 
 test('a target that loses its worker in the cutover is taken back as soon as one is there, and the source runs again', async () => {
@@ -161,6 +177,17 @@ test('a step that is interrupted again and again goes on in a new run', async ()
   assert.deepEqual(world.violations, []);
 });
 
+/** Sends messages that do not fit until the migration waits in a new run. */
+async function untilNextRun(run: Run, phase: 'paused' | 'needs-attention'): Promise<void> {
+  await run.phase(phase);
+  const { runId } = await run.handle.describe();
+  for (let sent = 0; (await run.handle.describe()).runId === runId; sent++) {
+    assert.ok(sent < 200, 'never in a new run');
+    await run.signal('forceStop', { by: 'a script' });
+  }
+  await run.phase(phase);
+}
+
 test('a wait that grows long goes on in a new run: paused, and in the way back', async () => {
   const world = new FakeWorld();
   world.probesPass = false;
@@ -169,22 +196,13 @@ test('a wait that grows long goes on in a new run: paused, and in the way back',
     world,
     {},
     async (run) => {
-      const until = async (phase: 'paused' | 'needs-attention') => {
-        await run.phase(phase);
-        const { runId } = await run.handle.describe();
-        for (let sent = 0; (await run.handle.describe()).runId === runId; sent++) {
-          assert.ok(sent < 200, 'never in a new run');
-          await run.signal('forceStop', { by: 'a script' });
-        }
-        await run.phase(phase);
-      };
       await run.phase('awaiting-approval');
       await run.update('pause');
-      await until('paused');
+      await untilNextRun(run, 'paused');
       await run.update('resume');
       await run.phase('awaiting-approval');
       await run.update('approveCutover');
-      await until('needs-attention');
+      await untilNextRun(run, 'needs-attention');
       assert.equal(world.sourceRuns, false);
       await run.update('resume');
       const { outcome, status } = await run.result();
@@ -196,5 +214,27 @@ test('a wait that grows long goes on in a new run: paused, and in the way back',
   );
   assert.equal(world.sourceRuns, true);
   assert.deepEqual(world.leftovers(), []);
+  assert.deepEqual(world.violations, []);
+});
+
+test('a cutover that is being called off in one run is called off in the next', async () => {
+  const world = new FakeWorld();
+  world.guestStops = false;
+  for (let times = 0; times < 2; times++) world.fail('restoreSource', 'Denied');
+  const cutover = { approval: 'automatic' as const, shutdown: 'graceful' as const, shutdownTimeout: '1s' };
+  await environment.migrate(
+    world,
+    { cutover },
+    async (run) => {
+      await untilNextRun(run, 'needs-attention');
+      assert.equal(world.autostart, false);
+      assert.equal((await run.status()).approval, null);
+      await run.update('resume');
+      const status = await run.phase('awaiting-approval');
+      assert.ok(status.events.some((event) => /called off/.test(event.text)));
+      assert.equal(world.autostart, true);
+    },
+    { patience: { ROOM_EVENTS: 30 } },
+  );
   assert.deepEqual(world.violations, []);
 });

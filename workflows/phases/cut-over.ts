@@ -79,7 +79,8 @@ async function stopGuest(line: Line): Promise<boolean> {
   }
 }
 
-async function callOff(line: Line): Promise<void> {
+/** The source, asked to stop in vain, is put back; syncing goes on until there is a new approval. Idempotent. */
+export async function callOff(line: Line): Promise<void> {
   const { migration } = line;
   const { ref, marks, assessment, carried, status } = migration;
   // First, so that whatever becomes of the rest, nothing goes on with what was approved before.
