@@ -106,6 +106,20 @@ function unreachable(address: string, cause: unknown): VmferryError {
   });
 }
 
+/** What Temporal's libraries threw, in words where it is something that a person can cure; else as it is. */
+export function explained(error: unknown): unknown {
+  const text =
+    error instanceof Error ? `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}` : '';
+  const name = /Namespace not found: '([^']*)'|Namespace (\S+) is not found/.exec(text);
+  if (!name) return error;
+  const { address } = temporalSettings();
+  const namespace = name[1] ?? name[2] ?? '';
+  return new VmferryError('NotFound', `there is no namespace "${namespace}" in the Temporal server at ${address}`, {
+    remedy: `Name yours with TEMPORAL_NAMESPACE, or make it: temporal operator namespace create --address ${address} --namespace ${namespace}`,
+    cause: error,
+  });
+}
+
 /** The innermost reason: the library wraps it. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);

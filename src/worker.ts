@@ -8,6 +8,7 @@ import {
   DefaultLogger,
   type ActivityInterceptorsFactory,
   type LogLevel,
+  type LogMetadata,
 } from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import { createActivities } from '../activities/index.js';
@@ -53,6 +54,13 @@ const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.ur
 /** A worker that only orchestrates, and one that only acts, are meant so. */
 const MEANT = /^No (activities|workflows) registered/;
 
+/** A step that failed is tried again, and its status says why: for a log a line is enough, without our own stack. */
+export function briefly(message: string, meta: LogMetadata | undefined): [string, LogMetadata?] {
+  const { error, activityType, workflowId, attempt } = meta ?? {};
+  if (message !== 'Activity failed' || !(error instanceof Error)) return meta ? [message, meta] : [message];
+  return [`${String(activityType)} of ${String(workflowId)}, try ${String(attempt)}: ${error.message}`];
+}
+
 let installed = false;
 
 /** Quiet logs, set once a process: the SDK's runtime is global. */
@@ -61,7 +69,7 @@ function installRuntime(logLevel: LogLevel): void {
   installed = true;
   const console = new DefaultLogger(logLevel);
   const logger = new DefaultLogger(logLevel, (entry) => {
-    if (!MEANT.test(entry.message)) console.log(entry.level, entry.message, entry.meta);
+    if (!MEANT.test(entry.message)) console.log(entry.level, ...briefly(entry.message, entry.meta));
   });
   Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
 }

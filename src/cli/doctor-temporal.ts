@@ -13,7 +13,9 @@ export async function temporalChecks(context: Context, sites: readonly string[])
   const connected = await checked(checks, WHERE, 'server', () => context.connect());
   if (!connected) return checks;
   try {
-    await checked(checks, WHERE, 'server', () => server(checks, connected));
+    const there = await checked(checks, WHERE, 'server', () => server(checks, connected));
+    // Without the namespace nothing else can be asked.
+    if (!there) return checks;
     await checked(checks, WHERE, 'search attributes', () => attributes(checks, connected));
     await checked(checks, WHERE, 'workers', () => workers(checks, connected, sites));
   } finally {
@@ -22,10 +24,11 @@ export async function temporalChecks(context: Context, sites: readonly string[])
   return checks;
 }
 
-async function server(checks: Check[], { client, settings }: ConnectedClient): Promise<void> {
+async function server(checks: Check[], { client, settings }: ConnectedClient): Promise<true> {
   const info = await client.connection.workflowService.getSystemInfo({});
   await client.connection.workflowService.describeNamespace({ namespace: settings.namespace });
   checks.push(good(WHERE, 'server', `${info.serverVersion} at ${settings.address}, namespace ${settings.namespace}`));
+  return true;
 }
 
 async function attributes(checks: Check[], { client, settings }: ConnectedClient): Promise<void> {

@@ -1,5 +1,6 @@
 import { loadConfig, type VmferryConfig } from '../config.js';
 import { asVmferryError } from '../errors.js';
+import { explained } from '../temporal.js';
 import { columns, printJson, type Context } from './context.js';
 import { temporalChecks } from './doctor-temporal.js';
 import { siteChecks } from './doctor-site.js';
@@ -66,7 +67,7 @@ export async function checked<T>(
   try {
     return await look();
   } catch (error) {
-    const { message, remedy } = asVmferryError(error);
+    const { message, remedy } = asVmferryError(explained(error));
     checks.push({ where, what, result: 'bad', found: message, remedy: remedy ?? null });
     return null;
   }

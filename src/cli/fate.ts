@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { explain, VmferryError } from '../errors.js';
 import type { Owner } from '../platforms/platform.js';
-import type { ConnectedClient } from '../temporal.js';
+import { explained, type ConnectedClient } from '../temporal.js';
 import type { Context } from './context.js';
 import { migrationOf } from './find.js';
 
@@ -60,7 +60,10 @@ async function fateOf({ client, settings }: ConnectedClient, cluster: string, ow
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
       return { state: 'over', text: `Temporal knows no workflow ${workflowId} any more` };
-    return { state: 'unknown', text: `Temporal cannot be asked whether its workflow runs: ${explain(error)}` };
+    return {
+      state: 'unknown',
+      text: `Temporal cannot be asked whether its workflow runs: ${explain(explained(error))}`,
+    };
   }
 }
 

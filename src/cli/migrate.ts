@@ -166,7 +166,8 @@ async function waitFor(
   flags: { watch?: boolean; json?: boolean },
 ): Promise<MigrationStatus> {
   const found = await findMigration(connected, started.workflowId);
-  const quiet: Context = flags.json ? { ...context, out: () => undefined } : context;
+  // Progress of what prints data goes to standard error.
+  const quiet: Context = flags.json ? { ...context, out: context.err } : context;
   const status = await follow(quiet, connected.client, found, flags.watch === true && context.terminal);
   if (status) return status;
   throw new VmferryError(

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { explain } from '../errors.js';
+import { explained } from '../temporal.js';
 import type { Context } from './context.js';
 import { addDecisions } from './decisions.js';
 import { addDoctor } from './doctor.js';
@@ -66,7 +67,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USE;
     if (context.signal.aborted) return NOT_DONE;
-    context.err(`${explain(error)}\n`);
+    context.err(`${explain(explained(error))}\n`);
     return exitOfError(error);
   }
 }

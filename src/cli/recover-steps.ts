@@ -109,6 +109,9 @@ async function keepWhole({ config, each, did, signal }: Work): Promise<void> {
   if (!replica) return;
   await withSite(config, replica.site, async (site) => {
     const state = await site.readReplica(migrationId, signal);
+    // Overlays may be there without the VM that was about to be defined on them; nothing can be merged beneath one.
+    await site.endRehearsal(migrationId, signal);
+    if (state && !each.target) await site.undefine(state.targetName, migrationId, signal).catch(ofAnother);
     if (state?.whole) {
       await site.discardTorn(migrationId, signal);
       await site.mergeLayers(migrationId, signal);
@@ -120,6 +123,11 @@ async function keepWhole({ config, each, did, signal }: Work): Promise<void> {
       did.push(`the replica at ${replica.site}, which was not whole, was removed`);
     }
   });
+}
+
+/** A VM of somebody else that has the name: then there is none of ours. */
+function ofAnother(error: unknown): void {
+  if (!(error instanceof VmferryError) || error.code !== 'Conflict') throw error;
 }
 
 async function clean(site: Site, { each, did, signal }: Work, vm: string): Promise<void> {

@@ -260,6 +260,19 @@ test('a blocking finding is status 3, in words and as JSON, and nothing was clai
   }
 });
 
+test('a namespace that is not there is said by name, with the way to make it', async () => {
+  const { address } = environment.test;
+  const elsewhere = () => connectClient({ address, namespace: 'nope', connection: { address } });
+  for (const argv of [['list'], ['status', 'web01'], ['migrate', 'web01', ...MIGRATE]]) {
+    const { exit, err } = await run(argv, { connect: elsewhere });
+    assert.equal(exit, 1, argv[0]);
+    assert.match(
+      err,
+      /^there is no namespace "nope" in the Temporal server at \S+\n {2}Name yours with TEMPORAL_NAMESPACE/,
+    );
+  }
+});
+
 test('a migration that is not there is status 1, with the way to find out', async () => {
   for (const name of ['nobody', "o'brien \\", '0123456789ab']) {
     const { exit, err } = await vmferry('status', name);
