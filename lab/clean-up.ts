@@ -8,14 +8,14 @@ export class CleanUp {
     this.steps.push({ what, undo });
   }
 
-  /** Undoes all, whatever of it fails; says what did, and whether all went. Once. */
+  /** Undoes all, whatever of it fails; says what did, and whether there was anything and all of it went. Once. */
   run(say: (line: string) => void): Promise<boolean> {
     this.running ??= this.undoAll(say);
     return this.running;
   }
 
   private async undoAll(say: (line: string) => void): Promise<boolean> {
-    let all = true;
+    let all = this.steps.length > 0;
     for (let step = this.steps.pop(); step; step = this.steps.pop()) {
       try {
         await step.undo();
