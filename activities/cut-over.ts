@@ -34,9 +34,11 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
       return { off: true, tookMs: Math.round(performance.now() - began) };
     },
     async startTarget(input) {
-      await assertSourceOff(deps, input);
       const target = deps.site(input.target);
-      const sides = await deps.site(input.source).readSideState(input.vm, signalOf());
+      const [sides] = await Promise.all([
+        deps.site(input.source).readSideState(input.vm, signalOf()),
+        assertSourceOff(deps, input),
+      ]);
       assertSidesRead(input.description, sides);
       const vm = {
         owner: ownerOf(deps, input),
@@ -46,8 +48,7 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
       };
       await target.define(vm, sides, signalOf());
       // Looked at again: defining takes a while, and somebody may have started the source meanwhile.
-      await assertSourceOff(deps, input);
-      const run = await target.runState(input.targetName, signalOf());
+      const [run] = await Promise.all([target.runState(input.targetName, signalOf()), assertSourceOff(deps, input)]);
       if (run?.state !== 'running') await target.start(input.targetName, signalOf());
     },
     async probeTarget(input) {

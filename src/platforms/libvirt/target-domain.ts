@@ -16,21 +16,16 @@ import { accelerator, networks } from './target-facts.js';
 export interface TargetTools {
   at: LibvirtConnection;
   store: ReplicaStore;
-  /** Tried once, remembered. */
+  /** As it was when it was last tried; tried now only if it never was: a guest may be down meanwhile. */
   accelerator(signal?: AbortSignal): Promise<'kvm' | 'tcg'>;
+  /** Takes more than a second. */
+  tryAccelerator(signal?: AbortSignal): Promise<'kvm' | 'tcg'>;
 }
 
 export function targetTools(at: LibvirtConnection, store: ReplicaStore): TargetTools {
-  let tried: Promise<'kvm' | 'tcg'> | undefined;
-  return {
-    at,
-    store,
-    accelerator: (signal) =>
-      (tried ??= accelerator(at, signal).catch((error: unknown) => {
-        tried = undefined;
-        throw error;
-      })),
-  };
+  let known: 'kvm' | 'tcg' | null = null;
+  const tryAccelerator = async (signal?: AbortSignal) => (known = await accelerator(at, signal));
+  return { at, store, tryAccelerator, accelerator: async (signal) => known ?? tryAccelerator(signal) };
 }
 
 export function rehearsalName(targetName: string, migrationId: string): string {

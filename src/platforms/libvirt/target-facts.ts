@@ -3,6 +3,7 @@ import type { TargetFacts } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
 import { firmwares } from './firmware.js';
 import { filePools, storageDirectory } from './storage.js';
+import type { TargetTools } from './target-domain.js';
 import { parseXml } from './xml.js';
 
 /** What a libvirt site can give to VMs that come here. Nothing is changed by asking. */
@@ -24,24 +25,28 @@ export async function networks(at: LibvirtConnection, signal?: AbortSignal): Pro
     .map((each) => each.trim());
   const found: TargetFacts['networks'] = [];
   const own = new Set<string>();
-  for (const name of names.filter(Boolean)) {
-    const network = parseXml(
-      await at.virsh.run(['net-dumpxml', `--network=${name}`], { signal }),
-      `the network ${name}`,
-    );
+  const script = 'for d in /sys/class/net/*/bridge; do [ ! -d "$d" ] || basename "${d%/bridge}"; done';
+  const listing = at.host.run('sh', ['-c', script], { signal });
+  const dump = (name: string) => at.virsh.run(['net-dumpxml', `--network=${name}`], { signal });
+  const wanted = names.filter(Boolean);
+  const [listed, ...texts] = await Promise.all([listing, ...wanted.map(dump)]);
+  for (const [index, name] of wanted.entries()) {
+    const network = parseXml(texts[index]!, `the network ${name}`);
     const isolated = network.at('forward') === null;
     own.add(network.at('bridge')?.get('name') ?? '');
     found.push({ name, isolated, kind: 'network' });
   }
-  const script = 'for d in /sys/class/net/*/bridge; do [ ! -d "$d" ] || basename "${d%/bridge}"; done';
-  const bridges = (await at.host.run('sh', ['-c', script], { signal })).stdout.split('\n').filter(Boolean);
+  const bridges = listed.stdout.split('\n').filter(Boolean);
   return [
     ...found,
     ...bridges.filter((name) => !own.has(name)).map((name) => ({ name, isolated: false, kind: 'bridge' as const })),
   ];
 }
 
-export async function targetFacts(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts> {
+export async function targetFacts(
+  { at, tryAccelerator }: Pick<TargetTools, 'at' | 'tryAccelerator'>,
+  signal?: AbortSignal,
+): Promise<TargetFacts> {
   const [node, memory, tpm, firmware] = [
     await at.virsh.run(['nodeinfo'], { signal }),
     await at.host.run('cat', ['/proc/meminfo'], { signal }),
@@ -62,7 +67,7 @@ export async function targetFacts(at: LibvirtConnection, signal?: AbortSignal): 
       secureBoot: firmware.some((each) => each.secureBoot),
     },
     tpm: tpm.exitCode === 0,
-    accelerator: await accelerator(at, signal),
+    accelerator: await tryAccelerator(signal),
   };
 }
 

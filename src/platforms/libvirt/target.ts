@@ -35,7 +35,7 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     return used?.inUse ?? null;
   };
   return {
-    targetFacts: (signal) => targetFacts(at, signal),
+    targetFacts: (signal) => targetFacts(tools, signal),
     targetFindings: (vm, disks, facts, signal) => targetFindings(at, vm, disks, facts, signal),
     createReplica: (spec, signal) => store.create(spec, signal),
     whyNotAdopt: (kept, spec, signal) => whyNotAdopt(store, kept, spec, signal),
