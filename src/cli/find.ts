@@ -63,14 +63,21 @@ export async function findMigration({ client, settings }: ConnectedClient, name:
   }
   const best = running[0] ?? named[0];
   if (best) return best;
-  if (/^[0-9a-f]{12}$/.test(name)) {
-    const all = await listMigrations(client, settings.namespace, null, LOOKED_THROUGH);
-    const byMigration = all.find((each) => each.migrationId === name);
-    if (byMigration) return byMigration;
-  }
+  const all = await listMigrations(client, settings.namespace, null, LOOKED_THROUGH);
+  const byMigration = all.find((each) => each.migrationId === name);
+  if (byMigration) return byMigration;
+  // One that no worker has taken up yet has no search attributes; the command line gave it its id.
+  const fresh = all.find((each) => each.vm === '' && each.running && isIdOf(each.workflowId, name));
+  if (fresh) return fresh;
   throw new VmferryError('NotFound', `there is no migration "${name}" in namespace ${settings.namespace}`, {
     remedy: '`vmferry list --all` shows those that there are.',
   });
+}
+
+/** Whether a workflow's id is the one that some source's VM of that name gets. */
+function isIdOf(workflowId: string, vm: string): boolean {
+  const end = workflowIdFor('', vm).slice('migrate-'.length);
+  return workflowId.startsWith('migrate-') && workflowId.endsWith(end);
 }
 
 /** Migrations, the latest first. @param filter a further condition of Temporal's list filter. */

@@ -13,6 +13,7 @@ import { finding } from '../../src/model/finding.js';
 import { migrationReport } from '../../src/model/report.js';
 import { migrationStatus } from '../../src/model/status.js';
 import { connectClient } from '../../src/temporal.js';
+import { findMigration } from '../../src/cli/find.js';
 import { waysTo } from '../../src/cli/ways.js';
 import { findTemporal } from '../temporal.js';
 import { Environment } from '../workflows/environment.js';
@@ -257,6 +258,30 @@ test('a blocking finding is status 3, in words and as JSON, and nothing was clai
     assert.equal((await vmferry('migrate', 'mail01', ...MIGRATE, '--wait')).exit, 3);
   } finally {
     world.findings = [];
+  }
+});
+
+test('a migration that no worker has taken up yet is found by its VM', async () => {
+  const connected = await connect();
+  try {
+    const { client } = connected;
+    const args = [{ vm: 'lone01', source: 'dc-old', target: 'dc-new' }];
+    const handle = await client.workflow.start('migrateVm', {
+      taskQueue: 'nobody',
+      workflowId: 'migrate-dc-old-lone01',
+      args,
+    });
+    const endsAt = Date.now() + WAIT_MS;
+    for (;;) {
+      const found = await findMigration(connected, 'lone01').catch(() => null);
+      if (found?.workflowId === 'migrate-dc-old-lone01') break;
+      assert.ok(Date.now() < endsAt, 'never found');
+      await sleep(100);
+    }
+    await assert.rejects(findMigration(connected, 'one01'), { code: 'NotFound' });
+    await handle.terminate();
+  } finally {
+    await connected.close();
   }
 });
 
