@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
+import { ServiceError, type WorkflowHandle } from '@temporalio/client';
 import type { MigrationStatus } from '../src/model/status.js';
 import type { DecisionName } from '../src/request/decisions.js';
 
@@ -42,15 +42,26 @@ export class Run {
   async until(what: string, reached: (status: MigrationStatus) => boolean): Promise<MigrationStatus> {
     const endsAt = Date.now() + this.patienceMs;
     for (;;) {
-      const status = await this.status();
-      if (reached(status)) return status;
-      if (Date.now() > endsAt) {
+      const late = Date.now() > endsAt;
+      const status = await this.statusIfServed(late);
+      if (status && reached(status)) return status;
+      if (status && late) {
         const { phase, work, waitingFor, error, events, passCount, trail, probes } = status;
         throw new Error(
           `never ${what}: ${JSON.stringify({ phase, work, waitingFor, error, events, passCount, trail, probes }, null, 1)}`,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Null where no worker answers queries just now, as after all were killed; an error when it is too `late` to wait. */
+  private async statusIfServed(late: boolean): Promise<MigrationStatus | null> {
+    try {
+      return await this.status();
+    } catch (error) {
+      if (late || !(error instanceof ServiceError)) throw error;
+      return null;
     }
   }
 
