@@ -1,6 +1,7 @@
 import type { LibvirtConnection } from './connect.js';
 import { namePrefix, pointFiles, pointOfSocket, pointsFolder } from './point-files.js';
 import { END } from './point-scripts.js';
+import { runScript } from './run-script.js';
 import { parseXml } from './xml.js';
 
 /** Ends jobs, exports, freezes and scratch files of points. A VM that is gone has none, but maybe files. */
@@ -13,7 +14,7 @@ export async function endPointsByName(
   if (names.length === 0) return;
   names.forEach((name) => pointFiles(at, name));
   const args = [at.virsh.uri, uuid ?? '', at.config.scratchDir, pointsFolder(at), ...names];
-  await at.host.run('sh', ['-c', END, 'sh', ...args], { signal, timeoutMs: 120_000 });
+  await runScript(at, END, args, `end ${names.join(', ')}`, { signal, timeoutMs: 120_000 });
 }
 
 export async function endPoints(

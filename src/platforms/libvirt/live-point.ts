@@ -7,8 +7,10 @@ import { diskIdOf, hardDisks } from './describe-disks.js';
 import { backupXml, bitmapName, checkpointXml, type LiveDisk } from './live-xml.js';
 import { connectPoint, LEASE_SECONDS } from './point.js';
 import { freeName, namePrefix, pointFiles, type PointPlan } from './point-files.js';
-import { ATTACH, BEGIN, THAW, WATCH_JOB } from './point-scripts.js';
-import type { Survey } from './survey.js';
+import { ATTACH, BEGIN } from './point-scripts.js';
+import { THAW, WATCH_JOB } from './point-watch.js';
+import { runScript } from './run-script.js';
+import { survey, type Survey } from './survey.js';
 import type { XmlElement } from './xml.js';
 
 /** A point in time of a running VM: a pull-mode backup job of all its disks, with a checkpoint for the next one. */
@@ -28,8 +30,11 @@ export async function attachLive(
   const { folder } = pointFiles(at, plan.name);
   const args = [at.virsh.uri, plan.uuid, plan.name, at.config.scratchDir, folder];
   const rest = [String(reserveBytes(at)), String(LEASE_SECONDS), WATCH_JOB];
-  const script = ['-c', ATTACH, 'sh', ...args, ...rest];
-  const { stdout, exitCode } = await at.host.run('sh', script, { signal, okExitCodes: [0, 44] });
+  const { stdout, exitCode } = await runScript(at, ATTACH, [...args, ...rest], `go on with ${plan.name}`, {
+    signal,
+    okExitCodes: [0, 44],
+    timeoutMs: 90_000,
+  });
   if (exitCode === 44) return null;
   const [takenAt = '', froze = '', quiesceNote = ''] = stdout.split('\n');
   const note = notes(plan.note, quiesceNote);
@@ -61,11 +66,18 @@ export async function beginLive(
     }
     if (TAKEN_NAME.test(begun.said)) taken.add(name);
     else if (BITMAP_TROUBLE.test(begun.said)) reasons.push(giveUpBitmaps(disks, begun.said));
+    else if (OTHER_JOB.test(begun.said) && (await ownJobRuns(at, request, signal))) return null;
     else throw refused(request, begun);
   }
   throw new VmferryError('ToolFailed', `cannot take a point in time of ${request.vm}: ${reasons.join('; ')}`, {
     platform: 'libvirt',
   });
+}
+
+/** Another try of ours was quicker, with a point of another name. */
+async function ownJobRuns(at: LibvirtConnection, request: PointRequest, signal?: AbortSignal): Promise<boolean> {
+  const { job } = await survey(at, request.vm, signal);
+  return job?.point?.startsWith(namePrefix(request.owner.migrationId)) ?? false;
 }
 
 function reserveBytes(at: LibvirtConnection): number {
@@ -195,7 +207,8 @@ async function begin(at: LibvirtConnection, wanted: Begin, signal?: AbortSignal)
     ...[WATCH_JOB, THAW, JSON.stringify(plan), backupXml(files, all, disks, since), checkpoint],
     seen.qemuOwner,
   ];
-  const { stdout, stderr } = await at.host.run('sh', ['-c', BEGIN, 'sh', ...args], { signal, timeoutMs: 120_000 });
+  const what = `take a point in time of ${request.vm}`;
+  const { stdout, stderr } = await runScript(at, BEGIN, args, what, { signal, timeoutMs: 120_000 });
   const line = (key: string) => new RegExp(`^${key} (.*)$`, 'm').exec(stdout)?.[1]?.trim() ?? '';
   return {
     plan,

@@ -9,7 +9,9 @@ import { imageInfo, type ImageInfo } from './image-info.js';
 import { missingDisk } from './live-point.js';
 import { connectPoint, LEASE_SECONDS } from './point.js';
 import { freeName, isVariant, namePrefix, pointFiles, type PointPlan } from './point-files.js';
-import { EXPORT, WATCH_EXPORTS } from './point-scripts.js';
+import { EXPORT } from './point-scripts.js';
+import { WATCH_EXPORTS } from './point-watch.js';
+import { runScript } from './run-script.js';
 import type { Survey } from './survey.js';
 
 /**
@@ -148,5 +150,5 @@ async function exportDisks(
     return [disk.id, disk.format, disk.path, plan.disks.find((each) => each.id === disk.id)?.bitmap ?? ''];
   });
   const args = [files.folder, plan.uuid, JSON.stringify(plan), String(LEASE_SECONDS), WATCH_EXPORTS, ...fours];
-  await at.host.run('sh', ['-c', EXPORT, 'sh', ...args], { signal, timeoutMs: 120_000 });
+  await runScript(at, EXPORT, args, `export the disks of ${plan.name}`, { signal, timeoutMs: 120_000 });
 }

@@ -6,6 +6,7 @@ import type { LibvirtConnection } from './connect.js';
 import { endPointsByName } from './end-points.js';
 import { pointFiles, type PointPlan } from './point-files.js';
 import { KEEP_ALIVE } from './point-scripts.js';
+import { runScript } from './run-script.js';
 
 /** How long a point outlives its worker. Longer than a worker's restart, short enough for scratch space. */
 export const LEASE_SECONDS = 60;
@@ -68,7 +69,7 @@ export async function connectPoint(
 
 async function keepAlive(at: LibvirtConnection, plan: PointPlan): Promise<void> {
   const { folder } = pointFiles(at, plan.name);
-  const { stdout, exitCode } = await at.host.run('sh', ['-c', KEEP_ALIVE, 'sh', folder], { okExitCodes: [0, 44] });
+  const { stdout, exitCode } = await runScript(at, KEEP_ALIVE, [folder], `keep ${plan.name}`, { okExitCodes: [0, 44] });
   if (exitCode === 0) return;
   const what = `cannot go on reading ${plan.name}: its point in time was ended`;
   if (stdout === 'scratch') {

@@ -51,6 +51,8 @@ dir=$1 rt=$2 sha=$3; shift 3
 [ -d "$dir" ] || exit 44
 child=; trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 143' TERM INT HUP
 exec 9>>"$dir/lock"; flock -w 20 9 || { echo 'another step is at work on the replica' >&2; exit 75; }
+# The folder may have been removed while this waited: then it is the lock of nothing.
+[ "$dir/lock" -ef /dev/fd/9 ] || exit 44
 state() { [ -e "$dir/replica.json" ] || exit 44; sha256sum < "$dir/replica.json" | cut -c1-64; }
 if [ "$sha" != - ]; then now=$(state); [ "$now" = "$sha" ] || { cat -- "$dir/replica.json"; exit 45; }; fi
 running() {

@@ -37,13 +37,17 @@ export async function defineVm(host: LabHost, vm: string, disks: readonly TestDi
     const options = disk.options ? ['-o', disk.options] : [];
     await host.host.run('qemu-img', ['create', '-q', '-f', disk.format, ...options, path, `${disk.sizeMib}M`]);
     elements.push(
-      `<disk type='file' device='disk'><driver name='qemu' type='${disk.format}'/><source file='${path}'/><target dev='${disk.id}' bus='virtio'/></disk>`,
+      `<disk type='file' device='disk'><driver name='qemu' type='${disk.format}'/><source file='${escaped(path)}'/><target dev='${disk.id}' bus='virtio'/></disk>`,
     );
   }
-  const xml = `<domain type='qemu'><name>${vm}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  const xml = `<domain type='qemu'><name>${escaped(vm)}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
     <os><type arch='x86_64' machine='pc'>hvm</type></os>
     <devices>${elements.join('')}<video><model type='vga'/></video>${extra}</devices></domain>`;
   await host.host.run('virsh', ['-q', '-c', 'qemu:///system', 'define', '/dev/stdin'], { input: xml });
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>'"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 export async function virsh(host: LabHost, ...args: string[]): Promise<string> {
@@ -66,9 +70,9 @@ export async function write(host: LabHost, vm: string, disk: number, offset: str
 /** Ends a VM and all that belongs to it. */
 export async function removeVm(host: LabHost, vm: string): Promise<void> {
   const script = `
-    virsh -q destroy "$1" 2>/dev/null
-    for c in $(virsh -q checkpoint-list "$1" --name 2>/dev/null); do virsh -q checkpoint-delete "$1" "$c" --metadata; done
-    virsh -q undefine "$1" --nvram --managed-save 2>/dev/null
+    virsh -q destroy --domain "$1" 2>/dev/null
+    for c in $(virsh -q checkpoint-list --domain "$1" --name 2>/dev/null); do virsh -q checkpoint-delete --domain "$1" --checkpointname "$c" --metadata; done
+    virsh -q undefine --domain "$1" --nvram --managed-save 2>/dev/null
     rm -f "$2/$1"-*; exit 0`;
   await host.host.run('sh', ['-c', script, 'sh', vm, host.images]);
 }
