@@ -8,6 +8,7 @@ import type { ActivityDeps, Site } from './deps.js';
 import { saveEvidence } from './evidence-files.js';
 import type { MigrationActivities, ProbeInput, ProbeOutcome, Ref, StopResult } from './io.js';
 import { gatherEvidence, offline, planProbes, runProbes, runsOn } from './probes.js';
+import { assertSourceOff } from './stopped.js';
 
 const POLL_MS = 200;
 /** A guest that did not react to the first request to stop is asked again. */
@@ -79,19 +80,6 @@ async function retireSource(deps: ActivityDeps, ref: Ref & { movedAt: string }):
   const note = `moved to ${target} as ${targetName} by vmferry migration ${migrationId} at ${movedAt}`;
   await deps.site(ref.source).retire(ref.vm, note, signalOf());
   await cleanSource(deps, ref);
-}
-
-/** Source and target never run at the same time: nothing is started or plugged unless the source is seen off and held. */
-async function assertSourceOff(deps: ActivityDeps, ref: Ref): Promise<void> {
-  const run = await deps.site(ref.source).runState(ref.vm, signalOf());
-  if (run === null || (run.state === 'off' && !run.autostart)) return;
-  throw new VmferryError(
-    'Unsafe',
-    `cannot go on with the target: ${ref.vm} at ${ref.source} is ${run.state === 'off' ? 'set to start by itself' : run.state}`,
-    {
-      remedy: 'Somebody started the source. The target is taken back.',
-    },
-  );
 }
 
 /** State beside the disks that was there when the VM was assessed is carried over, or the cutover is undone. */

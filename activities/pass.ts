@@ -9,6 +9,7 @@ import { driftOfDisks } from './cut-over.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, PassInput, PassResult } from './io.js';
 import { Progress } from './progress.js';
+import { assertUntouched, lookAtStopped, type Stopped } from './stopped.js';
 import { verifyDisks, type Verified } from './verify-disks.js';
 
 /** A watchdog at the source ends the point when it hears nothing for a minute. */
@@ -44,6 +45,8 @@ interface Sealed extends Pick<
 > {
   /** Where the pass may have written; null where everything has to be read back. Never leaves the site for the history. */
   written: WrittenRanges | null;
+  /** What the source looked like when the final pass was whole; null for any other pass. Stays at the site, too. */
+  stopped: Stopped | null;
 }
 
 /**
@@ -71,7 +74,7 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
       sealedMeanwhile(target, input, error),
     );
   }
-  const { written: ranges, ...result } = sealed;
+  const { written: ranges, ...result } = withoutStopped(sealed);
   const plan = { limiter, progress, signal, ranges, roots: input.kind === 'seed' };
   const verifyAndMerge = async () => {
     const { disks, failure }: Verified = input.verify
@@ -88,6 +91,13 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
   const [{ disks, failure }] = await bothToTheEnd(verifyAndMerge(), forget());
   if (!failure) return { ...result, disks, verified: input.verify };
   return { ...result, disks, verified: false, record: { ...result.record, note: failure.message } };
+}
+
+/** The history has no use for what the stopped source looks like. */
+function withoutStopped(sealed: Sealed): Omit<Sealed, 'stopped'> {
+  const { stopped, ...rest } = sealed;
+  void stopped;
+  return rest;
 }
 
 /** An earlier try may have sealed the pass while this one was about to begin; then there is nothing left to copy. */
@@ -124,6 +134,10 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
     const seen = await looking;
     const point = await openPoint(deps, source, input, replica, signal);
     const lost = new AbortController();
+    const final = input.kind === 'final';
+    const lookingFirst = final ? lookAtStopped(source, input, signal) : Promise.resolve(null);
+    // Awaited when all is copied.
+    lookingFirst.catch(() => undefined);
     const alive = setInterval(() => void point.keepAlive().catch((error: unknown) => lost.abort(error)), KEEP_ALIVE_MS);
     try {
       const copied = await copyDisks({
@@ -133,7 +147,8 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
         audit: input.audit,
         signal: AbortSignal.any([signal, lost.signal]),
       });
-      if (input.kind === 'final') await lookAt(source, input, signal);
+      const first = await lookingFirst;
+      if (first) await Promise.all([lookAt(source, input, signal), assertUntouched(source, input, first, signal)]);
       const sealed: Sealed = {
         record: record(input, point, copied, startedAt, performance.now() - began),
         checkpoint: point.checkpoint,
@@ -142,6 +157,7 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
         changedBytes: copied.changedBytes,
         missedBytes: copied.missedBytes,
         written: trusted(replica.state) ? coarsened(copied.ranges) : null,
+        stopped: first,
       };
       await replica.seal({ pass: input.number, checkpoint: sealed.checkpoint, result: sealed });
       await bothToTheEnd(replica.close(), point.end());

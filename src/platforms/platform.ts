@@ -44,6 +44,19 @@ export interface RunState {
   autostart: boolean;
 }
 
+/** A VM by its name at the site, or by what names it for good. */
+export type VmKey = { readonly name: string } | { readonly id: string };
+
+/** Where a VM was found. */
+export interface Whereabouts {
+  /** Stays the same when it is renamed. */
+  id: string;
+  name: string;
+  run: RunState;
+  /** By disk: text that differs as soon as anything was written to it, or as it is another file, while the VM is off. */
+  disks: Record<string, string>;
+}
+
 /** What both sides need. `vm` is always the VM's name at this site. */
 export interface VmSite {
   readonly site: string;
@@ -54,6 +67,8 @@ export interface VmSite {
   describe(vm: string, signal?: AbortSignal): Promise<VmDescription>;
   /** `null` where there is no such VM. */
   runState(vm: string, signal?: AbortSignal): Promise<RunState | null>;
+  /** Looks for a VM, by its id whatever it is called; `null` where there is none. `disks`: those to look at, by id. */
+  whereabouts(vm: VmKey, disks: readonly string[], signal?: AbortSignal): Promise<Whereabouts | null>;
   setAutostart(vm: string, on: boolean, signal?: AbortSignal): Promise<void>;
   start(vm: string, signal?: AbortSignal): Promise<void>;
   /** Asks the guest to stop: through its agent, else by ACPI. Returns at once. */

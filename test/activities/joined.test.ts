@@ -15,19 +15,28 @@ const off = { state: 'off', instance: null, autostart: false };
 const description = { name: 'web01', firmware: 'bios', nvramPath: null, tpm: null, disks: [], nics: [] } as unknown;
 const moved = { ...ref, autostart: true, movedAt: '2026-11-22T22:00:00.000Z' };
 
+/** As the final pass saw it, and as it is. */
+const stopped = { id: 'uuid', disks: { vda: 'as it was' } };
+const found = { ...stopped, name: 'web01', run: off };
+const defaults: Record<string, unknown> = {
+  runState: off,
+  whereabouts: found,
+  readReplica: { whole: { result: { stopped } } },
+};
+
 type Answers = Record<string, (...args: unknown[]) => unknown>;
 
 /** Sites that answer as told and to all else with nothing; `did` is what was asked for that changes anything. */
 function world(answers: { old?: Answers; new?: Answers }): { deps: ActivityDeps; did: string[] } {
   const did: string[] = [];
-  const reads = ['runState', 'describe', 'guestFacts', 'readSideState'];
+  const reads = ['runState', 'describe', 'guestFacts', 'readSideState', 'whereabouts', 'readReplica'];
   const site = (name: 'old' | 'new') =>
     new Proxy({} as Site, {
       get:
         (_, method: string) =>
         (...args: unknown[]) => {
           if (!reads.includes(method)) did.push(`${method} ${name}`);
-          const answer = answers[name]?.[method] ?? (() => (method === 'runState' ? off : undefined));
+          const answer = answers[name]?.[method] ?? (() => defaults[method]);
           return new Promise((resolve) => resolve(answer(...args)));
         },
     });
@@ -50,7 +59,7 @@ test('no replica is made for a VM that another migration has claimed', async () 
 test('what a preparation left that was cut off half-way is removed, though nothing says that it is a replica', async () => {
   const { deps, did } = world({ new: { readReplica: () => null } });
   assert.deepEqual(await run(cleanUpActivities(deps).cleanTarget, { ...ref, keepWhole: true }), { kept: false });
-  assert.deepEqual(did, ['readReplica new', 'removeReplica new']);
+  assert.deepEqual(did, ['removeReplica new']);
 });
 
 test('a source that is not as assessed keeps its autostart', async () => {
@@ -72,7 +81,7 @@ test('a target is neither defined nor started beside a source that runs or could
     { ...off, state: 'running' },
     { ...off, autostart: true },
   ]) {
-    const { deps, did } = world({ old: { runState: () => state } });
+    const { deps, did } = world({ old: { whereabouts: () => ({ ...found, run: state }) } });
     await assert.rejects(run(cutOverActivities(deps).startTarget, input), { code: 'Unsafe' });
     assert.deepEqual(did, []);
   }
@@ -81,7 +90,7 @@ test('a target is neither defined nor started beside a source that runs or could
 test('a target is not started when somebody started the source while it was defined', async () => {
   const states = [off, { ...off, state: 'running' }];
   const { deps, did } = world({
-    old: { runState: () => states.shift(), readSideState: () => ({ nvram: null, tpm: null }) },
+    old: { whereabouts: () => ({ ...found, run: states.shift() }), readSideState: () => ({ nvram: null, tpm: null }) },
   });
   const input = { ...ref, description, networks: {} };
   await assert.rejects(run(cutOverActivities(deps).startTarget, input), { code: 'Unsafe' });
@@ -99,7 +108,7 @@ test('a target that an earlier try started is not started again', async () => {
 
 test("a target's network is plugged only while the source is seen off, and only when its turn has come", async () => {
   const input = { ...ref, probes: [], facts: null, startedAt: new Date().toISOString() };
-  const running = world({ old: { runState: () => ({ ...off, state: 'running' }) } });
+  const running = world({ old: { whereabouts: () => ({ ...found, run: { ...off, state: 'running' } }) } });
   await assert.rejects(run(cutOverActivities(running.deps).probeTarget, { ...input, stage: 'online' }), {
     code: 'Unsafe',
   });
@@ -130,4 +139,39 @@ test('a source is retired, then cleaned, in the same words at every try', async 
   await run(cutOverActivities(deps).retireSource, moved);
   assert.equal(notes.length, 2);
   assert.equal(notes[0], notes[1]);
+});
+
+test('a source that was started and stopped again since the final pass leads back, and what it wrote is named', async () => {
+  const { deps, did } = world({ old: { whereabouts: () => ({ ...found, disks: { vda: 'written to' } }) } });
+  await assert.rejects(run(cutOverActivities(deps).startTarget, { ...ref, description, networks: {} }), {
+    code: 'Drift',
+    message: /vda of web01 at old changed since the final pass/,
+  });
+  assert.deepEqual(did, []);
+});
+
+test('a source is looked for by what names it for good, and one that is nowhere is not seen off', async () => {
+  const asked: unknown[] = [];
+  const renamed = world({
+    old: {
+      whereabouts: (key) => {
+        asked.push(key);
+        return { ...found, name: 'other', run: { ...off, state: 'running' } };
+      },
+    },
+  });
+  const input = { ...ref, description, networks: {} };
+  await assert.rejects(run(cutOverActivities(renamed.deps).startTarget, input), {
+    code: 'Unsafe',
+    message: /web01, now called other, at old is running/,
+  });
+  assert.deepEqual(asked, [{ id: 'uuid' }]);
+  const nowhere = world({ old: { whereabouts: () => null } });
+  await assert.rejects(run(cutOverActivities(nowhere.deps).startTarget, input), {
+    code: 'Unsafe',
+    message: /not to be found at old/,
+  });
+  const running = world({ new: { readReplica: () => ({ whole: { result: { stopped: null } } }) } });
+  await assert.rejects(run(cutOverActivities(running.deps).startTarget, input), { code: 'Unsafe' });
+  for (const { did } of [renamed, nowhere, running]) assert.deepEqual(did, []);
 });

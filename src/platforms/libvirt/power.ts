@@ -21,7 +21,10 @@ const OFF_TIMEOUT_MS = 60_000;
 
 export async function runState(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<RunState | null> {
   const uuid = await at.virsh.findUuid(vm, signal);
-  if (uuid === null) return null;
+  return uuid === null ? null : await runStateOf(at, uuid, signal);
+}
+
+export async function runStateOf(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<RunState | null> {
   const [info, started] = await Promise.all([
     at.virsh.runOr(/failed to get domain/i, ['dominfo', '--domain', uuid], { signal }),
     processStart(at, uuid, signal),

@@ -6,6 +6,7 @@ import { guestFacts } from './guest.js';
 import { inventory } from './inventory.js';
 import { forceOff, requestShutdown, runState, setAutostart, start } from './power.js';
 import { probe } from './probe.js';
+import { whereabouts } from './whereabouts.js';
 
 /**
  * The two sides of a libvirt site are made apart, each as an object of methods over one connection, and put together by
@@ -31,6 +32,7 @@ export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
     inventory: (signal) => inventory(at, signal),
     describe: (vm, signal) => describe(at, vm, signal),
     runState: (vm, signal) => runState(at, vm, signal),
+    whereabouts: (vm, disks, signal) => whereabouts(at, vm, disks, signal),
     setAutostart: (vm, on, signal) => setAutostart(at, vm, on, signal),
     start: (vm, signal) => start(at, vm, signal),
     requestShutdown: (vm, signal) => requestShutdown(at, vm, signal),

@@ -6,7 +6,7 @@ import { VmferryError } from '../../../src/errors.js';
 import { connectLibvirt } from '../../../src/platforms/libvirt/connect.js';
 import { createLibvirtVmSite } from '../../../src/platforms/libvirt/vm-site.js';
 import type { VmSite } from '../../../src/platforms/platform.js';
-import { defineVm, removeVm, startPaused, startTestHost, virsh } from './lab-vm.js';
+import { defineVm, diskPath, removeVm, startPaused, startTestHost, virsh, write } from './lab-vm.js';
 
 const DISKS = [
   { id: 'vda', format: 'qcow2', sizeMib: 64 },
@@ -86,6 +86,56 @@ test('each start of a VM is a run of its own', async () => {
     await site.forceOff('web01');
   }
   assert.equal(runs.size, 2);
+});
+
+test('a stopped VM is found whatever its name, and shows what was started or written to since', async () => {
+  const disks = [
+    { id: 'vda', format: 'qcow2', sizeMib: 64 },
+    { id: 'vdb', format: 'raw', sizeMib: 16 },
+  ] as const;
+  await defineVm(host, 'quiet', disks);
+  const all = ['vda', 'vdb', 'vdz'];
+  const before = await site.whereabouts({ name: 'quiet' }, all);
+  assert.deepEqual(before?.run, { state: 'off', instance: null, autostart: false });
+  assert.equal(before.disks['vdz'], 'not there');
+  assert.deepEqual(await site.whereabouts({ id: before.id }, all), before);
+  await startPaused(host, 'quiet');
+  await write(host, 'quiet', 1, '0', '4k', 1);
+  await virsh(host, 'destroy', 'quiet');
+  const raw = await site.whereabouts({ id: before.id }, all);
+  assert.equal(raw?.disks['vda'], before.disks['vda'], 'nothing was written to it');
+  assert.notEqual(raw?.disks['vdb'], before.disks['vdb']);
+  const path = diskPath(host, 'quiet', disks[0]);
+  await host.host.run('qemu-img', ['bitmap', '--add', '-f', 'qcow2', path, 'a-checkpoint']);
+  const tracked = await site.whereabouts({ id: before.id }, all);
+  await startPaused(host, 'quiet');
+  await virsh(host, 'destroy', 'quiet');
+  const started = await site.whereabouts({ id: before.id }, all);
+  assert.notEqual(started?.disks['vda'], tracked?.disks['vda'], 'QEMU marked the bitmap as in use');
+  await virsh(host, 'domrename', 'quiet', 'renamed');
+  assert.equal(await site.whereabouts({ name: 'quiet' }, all), null);
+  assert.deepEqual(await site.whereabouts({ id: before.id }, all), { ...started, name: 'renamed' });
+  await removeVm(host, 'renamed');
+  assert.equal(await site.whereabouts({ id: before.id }, all), null);
+  await removeVm(host, 'quiet');
+});
+
+test('a block device shows what was written to it', async () => {
+  const image = `${host.images}/device.raw`;
+  await host.host.run('truncate', ['-s', '1M', image]);
+  const device = (await host.host.run('losetup', ['-f', '--show', image])).stdout.trim();
+  try {
+    const disk = `<disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='${device}'/><target dev='vda' bus='virtio'/></disk>`;
+    await defineVm(host, 'blocky', [], disk);
+    const look = async () => (await site.whereabouts({ name: 'blocky' }, ['vda']))?.disks['vda'];
+    const before = await look();
+    assert.equal(await look(), before);
+    await host.host.run('dd', ['if=/dev/urandom', `of=${device}`, 'bs=4k', 'count=1', 'conv=fsync']);
+    assert.notEqual(await look(), before);
+  } finally {
+    await removeVm(host, 'blocky');
+    await host.host.run('losetup', ['-d', device]);
+  }
 });
 
 test('autostart is turned on and off', async () => {

@@ -1,0 +1,67 @@
+import { VmferryError } from '../src/errors.js';
+import type { Whereabouts } from '../src/platforms/platform.js';
+import { signalOf } from './context.js';
+import type { ActivityDeps, Site } from './deps.js';
+import type { PassInput, Ref } from './io.js';
+
+/**
+ * Source and target never run at the same time, and nothing that the source's guest wrote is lost: what the stopped
+ * source looked like when the final pass was whole is kept in the replica's state, and looked at again before the target
+ * is started or plugged in.
+ */
+export type Stopped = Pick<Whereabouts, 'id' | 'disks'>;
+
+/** What the stopped source looks like while its disks are being read. */
+export async function lookAtStopped(source: Site, input: PassInput, signal: AbortSignal): Promise<Stopped> {
+  const found = await source.whereabouts({ name: input.vm }, input.disks, signal);
+  if (found) return { id: found.id, disks: found.disks };
+  throw new VmferryError('Drift', `cannot finish ${input.vm}: it is not at ${input.source} any more`, {
+    remedy: 'The cutover is undone.',
+  });
+}
+
+/** @throws VmferryError `Drift` where somebody wrote to the disks during the final pass. */
+export async function assertUntouched(source: Site, ref: Ref, before: Stopped, signal: AbortSignal): Promise<void> {
+  assertSame(ref, before, await source.whereabouts({ id: before.id }, Object.keys(before.disks), signal));
+}
+
+/**
+ * Nothing is started or plugged in unless the source is seen off, held off and untouched, under whatever name.
+ * @throws VmferryError `Unsafe`, `Drift`.
+ */
+export async function assertSourceOff(deps: ActivityDeps, ref: Ref): Promise<void> {
+  const signal = signalOf();
+  const state = await deps.site(ref.target).readReplica(ref.migrationId, signal);
+  const before = (state?.whole?.result as { stopped?: Stopped | null } | null | undefined)?.stopped;
+  if (!before) throw unsafe(`the last whole pass of ${ref.vm} was not taken of a stopped source`);
+  const now = await deps.site(ref.source).whereabouts({ id: before.id }, Object.keys(before.disks), signal);
+  if (now === null) {
+    const remedy =
+      'The target is taken back. Find the source; if its side is gone for good, say so: `vmferry confirm-down --side source`.';
+    throw unsafe(`${ref.vm} (${before.id}) is not to be found at ${ref.source}, so it is not seen off`, remedy);
+  }
+  const { run, name } = now;
+  if (run.state !== 'off' || run.autostart) {
+    const known = name === ref.vm ? name : `${ref.vm}, now called ${name},`;
+    const state = run.state === 'off' ? 'set to start by itself' : run.state;
+    throw unsafe(`${known} at ${ref.source} is ${state}`, 'Somebody started the source. The target is taken back.');
+  }
+  assertSame(ref, before, now);
+}
+
+function assertSame(ref: Ref, before: Stopped, now: Whereabouts | null): void {
+  const written = Object.keys(before.disks).filter((id) => now?.disks[id] !== before.disks[id]);
+  if (written.length === 0) return;
+  throw new VmferryError(
+    'Drift',
+    `cannot go on with the target: ${written.join(', ')} of ${ref.vm} at ${ref.source} changed since the final pass, so the copy is not what the source holds`,
+    {
+      remedy:
+        'Somebody started the source, or wrote to its disks, while it was to stay off. The cutover is undone; what was written is kept at the source.',
+    },
+  );
+}
+
+function unsafe(why: string, remedy = 'The target is taken back.'): VmferryError {
+  return new VmferryError('Unsafe', `cannot go on with the target: ${why}`, { remedy });
+}
