@@ -1,6 +1,7 @@
 import { siteOf, type VmferryConfig } from '../config.js';
 import { formatBytes } from '../model/format.js';
-import { placeOf } from '../platforms/libvirt/connect.js';
+import { apparmorState } from '../platforms/libvirt/apparmor.js';
+import { connectLibvirt, placeOf } from '../platforms/libvirt/connect.js';
 import { checked, good, type Check } from './doctor.js';
 import { withSite } from './sites.js';
 
@@ -38,6 +39,7 @@ export async function siteChecks(config: VmferryConfig, name: string, signal: Ab
             remedy: 'Make room before a VM comes here.',
           });
       }
+      await apparmor(checks, config, name, signal);
       const networks = facts.networks.map((each) => each.name).join(', ') || 'none';
       checks.push(good(name, 'networks', networks));
       checks.push(
@@ -54,6 +56,21 @@ export async function siteChecks(config: VmferryConfig, name: string, signal: Ab
     }),
   );
   return checks;
+}
+
+/** Whether QEMU may do at this site what backup jobs need. */
+async function apparmor(checks: Check[], config: VmferryConfig, name: string, signal: AbortSignal): Promise<void> {
+  const at = connectLibvirt(name, siteOf(config, name));
+  try {
+    const state = await checked(checks, name, 'apparmor', () => apparmorState(at, signal));
+    if (!state?.confined) return;
+    const found = state.backupsAllowed
+      ? `VMs are confined; ${at.config.scratchDir} is allowed`
+      : `VMs are confined, and nothing allows them ${at.config.scratchDir}: backup jobs will fail`;
+    checks.push({ where: name, what: 'apparmor', result: state.remedy ? 'note' : 'good', found, remedy: state.remedy });
+  } finally {
+    await at.host.close();
+  }
 }
 
 async function tools(checks: Check[], config: VmferryConfig, name: string, signal: AbortSignal): Promise<void> {
