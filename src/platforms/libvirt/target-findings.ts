@@ -121,7 +121,7 @@ function hostFindings({ description }: TargetVm, facts: TargetFacts): Finding[] 
 function hardwareFindings(vm: TargetVm, disks: readonly ReplicaDiskSpec[], facts: TargetFacts): Finding[] {
   const { description } = vm;
   const findings: Finding[] = [];
-  if (description.firmware === 'uefi' && !(facts.firmware.uefi || facts.firmware.secureBoot)) {
+  if (description.firmware === 'uefi' && !description.secureBoot && !facts.firmware.uefi) {
     findings.push(blocking('firmware.uefi-missing', 'The target has no UEFI firmware.', 'Install ovmf there.'));
   }
   if (description.secureBoot && !facts.firmware.secureBoot) {
