@@ -24,7 +24,7 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
     },
     async removeTarget(ref) {
       const target = deps.site(ref.target);
-      await target.undefine(ref.targetName, ref.migrationId, signalOf());
+      await target.undefine(ref.migrationId, signalOf());
     },
     async restoreSource(input) {
       const source = deps.site(input.source);
@@ -77,24 +77,24 @@ async function adopt(deps: ActivityDeps, target: Site, kept: string, spec: Repli
   await target.adoptReplica(kept, spec, signalOf());
 }
 
-/** The source is started only after the target was seen unable to run: off and undefined, at its own site. */
+/**
+ * The source is started only after the target was seen unable to run: undefined at its own site, under whatever name; and
+ * what has the same id, though nothing marks it as ours, does not run there.
+ */
 async function assertTargetGone(
   deps: ActivityDeps,
   ref: Parameters<MigrationActivities['restoreSource']>[0],
 ): Promise<void> {
   const target = deps.site(ref.target);
-  if ((await target.runState(ref.targetName, signalOf())) === null) return;
-  const owned = (await target.listOwned(signalOf())).some(
-    ({ kind, name, migrationId }) =>
-      kind.endsWith('-target') && name === ref.targetName && migrationId === ref.migrationId,
+  const owned = (await target.listOwned(signalOf())).find(
+    ({ kind, migrationId }) => kind.endsWith('-target') && migrationId === ref.migrationId,
   );
-  // A VM of somebody else that has the name.
-  if (!owned) return;
-  throw new VmferryError(
-    'Unsafe',
-    `cannot start ${ref.vm} at ${ref.source}: ${ref.targetName} is still defined at ${ref.target}`,
-    {
-      remedy: `Stop and undefine it there, or declare that side down: vmferry confirm-down --side target`,
-    },
-  );
+  const source = await deps.site(ref.source).whereabouts({ name: ref.vm }, [], signalOf());
+  const twin = source && (await target.whereabouts({ id: source.id }, [], signalOf()));
+  const runs = twin && twin.run.state !== 'off';
+  if (!owned && !runs) return;
+  const still = owned ? `${owned.name} is still defined` : `${twin?.name}, which has the same UUID, runs`;
+  throw new VmferryError('Unsafe', `cannot start ${ref.vm} at ${ref.source}: ${still} at ${ref.target}`, {
+    remedy: `Stop and undefine it there, or declare that side down: vmferry confirm-down --side target`,
+  });
 }

@@ -94,7 +94,7 @@ async function removeTarget({ config, each, choice, did, signal }: Work): Promis
       // It may have been started since it was shown.
       if (!choice.discardTargetWrites && (await site.runState(target.name, signal))?.instance != null)
         throw unsafe(each, `${target.name} was started at ${place} meanwhile`);
-      await site.undefine(target.name, migrationId, signal);
+      await site.undefine(migrationId, signal);
       const left = await site.listOwned(signal);
       if (left.some(({ kind, migrationId: id }) => kind.endsWith('-target') && id === migrationId))
         throw unsafe(each, `${target.name} is still defined at ${place}`, 'target');
@@ -111,7 +111,7 @@ async function keepWhole({ config, each, did, signal }: Work): Promise<void> {
     const state = await site.readReplica(migrationId, signal);
     // Overlays may be there without the VM that was about to be defined on them; nothing can be merged beneath one.
     await site.endRehearsal(migrationId, signal);
-    if (state && !each.target) await site.undefine(state.targetName, migrationId, signal).catch(ofAnother);
+    if (state && !each.target) await site.undefine(migrationId, signal).catch(ofAnother);
     if (state?.whole) {
       await site.discardTorn(migrationId, signal);
       await site.mergeLayers(migrationId, signal);

@@ -298,8 +298,12 @@ export interface TargetSite extends VmSite {
   /** Overlay over the final pass, domain defined under its name, network unplugged, autostart off. Not started. */
   define(vm: TargetVm, sides: SideState, signal?: AbortSignal): Promise<void>;
   setLinks(vm: string, up: boolean, signal?: AbortSignal): Promise<void>;
-  /** For undo: the domain is off, undefined, its overlay removed; the replica is as before `define`. */
-  undefine(vm: string, migrationId: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * For undo: the migration's domain, whatever it is called by now, is off, undefined, its overlay removed; the replica is
+   * as before `define`. For good: from then on `define` is refused for this migration (`Superseded`), so that a try that
+   * was given up and still runs brings nothing back.
+   */
+  undefine(migrationId: string, signal?: AbortSignal): Promise<void>;
   /** After acceptance, while it runs: overlay and replica become one disk of the asked format; autostart as at the source; working files removed. */
   finalize(vm: string, migrationId: string, autostart: boolean, signal?: AbortSignal): Promise<void>;
 

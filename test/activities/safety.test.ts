@@ -14,6 +14,10 @@ const restore = { ...ref, start: true, autostart: true, targetConfirmedDown: fal
 interface Side {
   state: RunState['state'] | null;
   owned?: string;
+  /** What the migration's VM is called there, where it is called otherwise. */
+  renamed?: string;
+  /** A VM there has the UUID of the source. */
+  twin?: boolean;
 }
 
 /** Two sites of which only what power needs is there; `did` says what was done to which. */
@@ -31,7 +35,13 @@ function world(sides: { old: Side; new: Side }): { deps: ActivityDeps; did: stri
         Promise.resolve(side.state === null ? null : { state: side.state, instance: '1', autostart: false }),
       listOwned: () =>
         Promise.resolve(
-          side.owned ? [{ kind: 'libvirt-target', name: 'web01', migrationId: side.owned, owner: null }] : [],
+          side.owned
+            ? [{ kind: 'libvirt-target', name: side.renamed ?? 'web01', migrationId: side.owned, owner: null }]
+            : [],
+        ),
+      whereabouts: () =>
+        Promise.resolve(
+          name === 'old' || side.twin ? { id: 'uuid', name: 'web01', run: { state: side.state }, disks: {} } : null,
         ),
       endPoints: () => Promise.resolve(),
       setAutostart: (_vm: string, on: boolean) => act(`autostart ${on ? 'on' : 'off'}`)(),
@@ -52,6 +62,20 @@ test('the source is not started while the target of this migration is defined', 
   await assert.rejects(run(restoreSource, restore), { code: 'Unsafe' });
   assert.deepEqual(did, []);
   await run(restoreSource, { ...restore, targetConfirmedDown: true });
+  assert.deepEqual(did, ['autostart on old', 'start old']);
+});
+
+test('the source is not started beside a target that was renamed, or that runs though nothing marks it as ours', async () => {
+  for (const side of [
+    { state: null, owned: ref.migrationId, renamed: 'other' },
+    { state: 'running', twin: true },
+  ] as const) {
+    const { deps, did } = world({ old: { state: 'off' }, new: side });
+    await assert.rejects(run(cleanUpActivities(deps).restoreSource, restore), { code: 'Unsafe' });
+    assert.deepEqual(did, []);
+  }
+  const { deps, did } = world({ old: { state: 'off' }, new: { state: 'off', twin: true } });
+  await run(cleanUpActivities(deps).restoreSource, restore);
   assert.deepEqual(did, ['autostart on old', 'start old']);
 });
 

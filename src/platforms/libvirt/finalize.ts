@@ -5,6 +5,8 @@ import type { ReplicaState } from '../platform.js';
 import { diskIdOf, hardDisks } from './describe-disks.js';
 import { readDomain } from './domain.js';
 import { MARK_URI } from './mark.js';
+import { commitOverlay } from './replica-overlays.js';
+import { removeReplica } from './replica-remove.js';
 import { overlayFile, type ReplicaDisk } from './replica-state.js';
 import { refreshPools } from './storage.js';
 import { ownDomain, type TargetTools } from './target-domain.js';
@@ -44,7 +46,7 @@ export async function finalize(
   }
   await at.virsh.run(['autostart', '--domain', uuid, ...(autostart ? [] : ['--disable'])], { signal });
   if (!state) return;
-  await store.remove(migrationId, { keepDisks: true, signal });
+  await removeReplica(store, migrationId, { keepDisks: true, signal });
   await refreshPools(at, [...new Set(state.disks.map((disk) => dirname(disk.path)))], signal);
 }
 
@@ -79,7 +81,7 @@ async function pullUp(
     }
     if (element.at('source')?.get('file') === disk.path) return;
     if (!live) {
-      await tools.store.commitOverlay(state.owner.migrationId, disk.id, signal);
+      await commitOverlay(tools.store, state.owner.migrationId, disk.id, signal);
       return;
     }
     const device = ['--domain', uuid, '--path', diskIdOf(element)];

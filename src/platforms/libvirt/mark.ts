@@ -24,6 +24,14 @@ export function markElement(owner: Owner, role: Role): XmlElement {
   return xml('vmferry:target', attributes);
 }
 
+/** The mark in a domain's definition, or null where it has none of ours. */
+export function markOf(domain: XmlElement): Mark | null {
+  const elements = domain.at('metadata')?.all() ?? [];
+  const element = elements.find((each) => [...each.attributes.values()].includes(MARK_URI));
+  const found = mark.safeParse(Object.fromEntries(element?.attributes ?? []));
+  return found.success ? found.data : null;
+}
+
 /** The mark of a domain, or null where it has none of ours. */
 export async function readMark(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<Mark | null> {
   const text = await at.virsh.runOr(

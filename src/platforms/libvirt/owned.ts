@@ -1,36 +1,33 @@
-import { parseXml } from './xml.js';
-import { hardDisks } from './describe-disks.js';
-import type { OwnedResource, Owner } from '../platform.js';
+import { randomBytes } from 'node:crypto';
+import type { OwnedResource, ReplicaState } from '../platform.js';
+import { allDomains } from './all-domains.js';
 import type { LibvirtConnection } from './connect.js';
-import { readMark } from './mark.js';
-import { parseState } from './replica-state.js';
-import { filePools, storageDirectory } from './storage.js';
+import { hardDisks } from './describe-disks.js';
+import { markOf } from './mark.js';
+import { foldersOf, parseState } from './replica-state.js';
+import { filePools, rememberedStorages, storageDirectory } from './storage.js';
 
-/** Everything at a libvirt site that carries our mark: domains, and the working folders of replicas with their disks. */
-
+/**
+ * Everything at a libvirt site that carries our mark: domains, and the working folders of replicas with their disks. Read
+ * with a few commands, however many VMs and replicas there are.
+ */
 export async function listOwned(at: LibvirtConnection, signal?: AbortSignal): Promise<OwnedResource[]> {
   const used = new Map<string, string>();
   const found: OwnedResource[] = [];
-  for (const [name, uuid] of await at.virsh.names(signal)) {
-    const text = await at.virsh.runOr(/domain not found|failed to get domain/i, ['dumpxml', '--domain', uuid], {
-      signal,
-    });
-    if (text === null) continue;
-    const domain = parseXml(text, `the definition of ${name}`);
+  for (const { name, domain } of await allDomains(at, signal)) {
     const runs = domain.get('id') !== null;
     for (const disk of hardDisks(domain)) for (const file of chain(disk)) used.set(file, name);
-    const mark = await readMark(at, uuid, signal);
+    const mark = markOf(domain);
     if (!mark) continue;
     const { role, ...owner } = mark;
     const inUse = runs ? `the VM "${name}" is running` : null;
     found.push({ kind: `libvirt-${role}`, name, migrationId: mark.migrationId, owner, sizeBytes: null, inUse });
   }
-  for (const folder of await folders(at, signal)) found.push(await replica(at, folder, used, signal));
-  return found;
+  return [...found, ...(await replicas(at, used, signal))];
 }
 
 /** Files of a disk and of what it stands on, as libvirt tells. */
-function chain(disk: ReturnType<typeof hardDisks>[number]): string[] {
+export function chain(disk: ReturnType<typeof hardDisks>[number]): string[] {
   const files: string[] = [];
   for (let layer: typeof disk | null = disk; layer; layer = layer.at('backingStore')) {
     const file = layer.at('source')?.get('file');
@@ -39,45 +36,101 @@ function chain(disk: ReturnType<typeof hardDisks>[number]): string[] {
   return files;
 }
 
-async function folders(at: LibvirtConnection, signal?: AbortSignal): Promise<string[]> {
-  const directories = new Set((await filePools(at, signal)).map((pool) => pool.path));
-  if (at.config.storage.startsWith('/')) directories.add(await storageDirectory(at, null, signal));
-  const script = `for d; do for f in "$d"/.vmferry-????????????; do [ ! -d "$f" ] || echo "$f"; done; done`;
-  const { stdout } = await at.host.run('sh', ['-c', script, 'vmferry', ...directories], { signal });
-  return stdout.split('\n').filter((path) => /\/\.vmferry-[0-9a-f]{12}$/.test(path));
+/** Folder and state, or nothing, of everything that looks like a replica's working folder in these directories. */
+const FOLDERS = `
+mark=$1; shift
+for d; do
+  for folder in "$d"/.vmferry-????????????; do
+    [ -d "$folder" ] || continue
+    printf '%s\\n%s\\n' "$mark" "$folder"
+    state="$folder/replica.json"; [ -e "$state" ] || state="$folder/plan.json"
+    [ ! -e "$state" ] || cat -- "$state"
+  done
+done
+exit 0`;
+
+interface Folder {
+  path: string;
+  migrationId: string;
+  /** Null where the state cannot be read; undefined where there is none: the folder holds disks for another. */
+  state: ReplicaState | null | undefined;
 }
 
-const READ = `f="$1/replica.json"; [ -e "$f" ] || f="$1/plan.json"; [ ! -e "$f" ] || cat -- "$f"`;
-
-async function replica(
+async function replicas(
   at: LibvirtConnection,
-  folder: string,
   used: ReadonlyMap<string, string>,
   signal?: AbortSignal,
-): Promise<OwnedResource> {
-  const text = (await at.host.run('sh', ['-c', READ, 'vmferry', folder], { signal })).stdout;
-  const migrationId = folder.slice(-12);
-  let owner: Owner | null = null;
-  const files = [folder];
+): Promise<OwnedResource[]> {
+  const all = await folders(at, signal);
+  const mains = all.filter((each) => each.state !== undefined);
+  const parts = new Set(mains.flatMap(({ state }) => (state ? foldersOf(state) : [])));
+  const entries = all
+    .filter((each) => each.state !== undefined || !parts.has(each.path))
+    .map((each) => ({ ...each, files: filesOf(each) }));
+  const sizes = await sizesOf(
+    at,
+    entries.flatMap(({ files }) => files),
+    signal,
+  );
+  return entries.map(({ path, migrationId, state, files }) => {
+    const user = [...used].find(([file]) => files.some((each) => file === each || file.startsWith(`${each}/`)))?.[1];
+    const known = files.flatMap((file) => sizes.get(file) ?? []);
+    return {
+      kind: 'libvirt-replica',
+      name: path,
+      migrationId,
+      // A folder whose state cannot be read is listed all the same, with nobody as its owner.
+      owner: state?.owner ?? null,
+      sizeBytes: known.length === 0 ? null : known.reduce((sum, each) => sum + each, 0),
+      inUse: user === undefined ? null : `the VM "${user}" stands on it`,
+      usedBy: user,
+    };
+  });
+}
+
+function filesOf({ path, state }: Folder): string[] {
+  return [...new Set([path, ...(state ? [...foldersOf(state), ...state.disks.map((disk) => disk.path)] : [])])];
+}
+
+async function folders(at: LibvirtConnection, signal?: AbortSignal): Promise<Folder[]> {
+  const directories = new Set((await filePools(at, signal)).map((pool) => pool.path));
+  for (const each of await rememberedStorages(at, signal)) directories.add(each);
+  // A default storage that is gone holds nothing, and must not hide the others.
+  const own = await storageDirectory(at, null, signal).catch(() => null);
+  if (own !== null) directories.add(own);
+  const mark = `=== ${randomBytes(12).toString('hex')}`;
+  const { stdout } = await at.host.run('sh', ['-c', FOLDERS, 'vmferry', mark, ...directories], { signal });
+  return stdout
+    .split(`${mark}\n`)
+    .slice(1)
+    .flatMap((part): Folder[] => {
+      const end = part.indexOf('\n');
+      const path = part.slice(0, end);
+      const migrationId = /\/\.vmferry-([0-9a-f]{12})$/.exec(path)?.[1];
+      return migrationId === undefined ? [] : [{ path, migrationId, state: stateOf(part.slice(end + 1), path) }];
+    });
+}
+
+function stateOf(text: string, path: string): Folder['state'] {
+  if (text.trim() === '') return undefined;
   try {
-    const state = text ? parseState(text, folder) : null;
-    owner = state?.owner ?? null;
-    files.push(...(state?.disks.map((disk) => disk.path) ?? []));
+    return parseState(text, path);
   } catch {
-    // A folder whose state cannot be read is listed all the same, with nobody as its owner.
+    return null;
   }
-  const du = await at.host.run('du', ['-sB1', '-c', '--', ...files], { signal, okExitCodes: [0, 1] });
-  const sizeBytes = Number(/^(\d+)\ttotal$/m.exec(du.stdout)?.[1] ?? NaN);
-  const user = [...used].find(([file]) => files.includes(file) || file.startsWith(`${folder}/`))?.[1];
-  const inUse = user === undefined ? null : `the VM "${user}" stands on it`;
-  const kind = 'libvirt-replica';
-  return {
-    kind,
-    name: folder,
-    migrationId,
-    owner,
-    sizeBytes: Number.isNaN(sizeBytes) ? null : sizeBytes,
-    inUse,
-    usedBy: user,
-  };
+}
+
+async function sizesOf(
+  at: LibvirtConnection,
+  files: readonly string[],
+  signal?: AbortSignal,
+): Promise<Map<string, number>> {
+  if (files.length === 0) return new Map();
+  const { stdout } = await at.host.run('du', ['-0', '-sB1', '--', ...files], { signal, okExitCodes: [0, 1] });
+  return new Map(
+    stdout
+      .split('\0')
+      .filter(Boolean)
+      .map((line) => [line.slice(line.indexOf('\t') + 1), Number(line.slice(0, line.indexOf('\t')))]),
+  );
 }

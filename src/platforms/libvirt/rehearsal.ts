@@ -1,4 +1,5 @@
 import type { SideState, TargetVm } from '../platform.js';
+import { removeOverlays } from './replica-overlays.js';
 import { removeTpm } from './target-side-state.js';
 import {
   isRunning,
@@ -47,7 +48,7 @@ export async function endRehearsal(tools: TargetTools, migrationId: string, sign
     if (await ownDomain(tools, name, migrationId, 'rehearsal', signal)) await removeDomain(tools, uuid, signal);
   }
   await removeTpm(at.host, rehearsalUuid(migrationId), signal);
-  await store.removeOverlays(migrationId, 'rehearsal', signal);
+  await removeOverlays(store, migrationId, 'rehearsal', signal);
   const state = await store.read(migrationId, signal);
   if (!state) return;
   const { nvram, console } = sideFiles(state, 'rehearsal');

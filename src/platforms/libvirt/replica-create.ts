@@ -1,25 +1,36 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import { readText } from '../../exec/files.js';
 import type { Host } from '../../exec/host.js';
 import type { ReplicaState } from '../platform.js';
-import { digestOf, stateText } from './replica-state.js';
+import { digestOf, foldersOf, stateText } from './replica-state.js';
 
-/** Writes down what is about to be created, so that `remove` and `sweep` know of it. @throws `Conflict`. */
+/**
+ * Writes down what is about to be created, so that `remove` and `sweep` know of it, and in `registry` the directories
+ * where it will lie, so that they are looked through ever after. @throws `Conflict`.
+ */
 export async function writePlan(
   host: Host,
   folder: string,
   planned: ReplicaState,
+  registry: string,
   signal?: AbortSignal,
 ): Promise<void> {
   const text = stateText(planned);
-  const script = `set -eu; umask 077; dir=$1 sha=$2; shift 2; ours() { [ "$(sha256sum < "$1" | cut -c1-64)" = "$sha" ]; }
+  const script = `set -eu; umask 077; dir=$1 sha=$2 registry=$3 places=$4; shift 4; ours() { [ "$(sha256sum < "$1" | cut -c1-64)" = "$sha" ]; }
 if [ -e "$dir/plan.json" ]; then ours "$dir/plan.json" || { echo "$dir"; exit 44; }; exit 0; fi
+mkdir -p -- "$(dirname -- "$registry")"
+while [ "$places" -gt 0 ]; do
+  grep -qsxF -e "$1" -- "$registry" || printf '%s\n' "$1" >>"$registry"
+  places=$((places - 1)); shift
+done
+sync -- "$registry"
 for f in "$@"; do [ ! -e "$f" ] || { echo "$f"; exit 44; }; done
 mkdir -p -- "$dir"; chmod 711 -- "$dir"; t="$dir/plan.json.$$"; cat > "$t"; sync -- "$t"; ours "$t" || exit 1
 mv -f -- "$t" "$dir/plan.json"; sync -- "$dir" "$(dirname -- "$dir")"`;
   const paths = planned.disks.map((disk) => disk.path);
-  const args = ['-c', script, 'vmferry', folder, digestOf(text), ...paths];
+  const places = [...new Set([folder, ...foldersOf(planned)].map((each) => dirname(each)))];
+  const args = ['-c', script, 'vmferry', folder, digestOf(text), registry, String(places.length), ...places, ...paths];
   const { stdout, exitCode } = await host.run('sh', args, {
     input: text,
     signal,

@@ -1,10 +1,34 @@
 import { join } from 'node:path';
 import { VmferryError } from '../../errors.js';
-import { readText } from '../../exec/files.js';
 import type { Owner } from '../platform.js';
+import { findReplica } from './replica-find.js';
 import { digestOf, foldersOf, parseState } from './replica-state.js';
 import { superseded, type ReplicaStore } from './replica-store.js';
 import { EXIT, type Step } from './site-script.js';
+
+/** Removes replica, manifests, layers and folders. `keepDisks`: the disks stay (they are the VM's own now). */
+export async function removeReplica(
+  store: ReplicaStore,
+  migrationId: string,
+  options: { keepDisks?: boolean; signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const { keepDisks = false, signal } = options;
+  const found = await findReplica(store, migrationId, signal);
+  const folder = found?.folder ?? (await store.folder(migrationId, signal));
+  const state = found ? parseState(found.text, folder) : null;
+  const folders = state ? foldersOf(state).filter((each) => each !== folder) : [];
+  await store.transact(migrationId, folder, {
+    seen: null,
+    steps: [
+      ['end-exports'],
+      ...(keepDisks ? [] : (state?.disks ?? []).map((disk): Step => ['drop', disk.path])),
+      ...folders.map((each): Step => ['drop-folder', each]),
+      ['drop-folder', store.runtimeDir(migrationId)],
+      ['drop-folder', folder],
+    ],
+    signal,
+  });
+}
 
 /**
  * For `sweep`: removes overlays, replica and folders, if they are still this owner's and nothing has a file of them open.
@@ -12,12 +36,11 @@ import { EXIT, type Step } from './site-script.js';
  */
 export async function removeLeftReplica(store: ReplicaStore, owner: Owner, signal?: AbortSignal): Promise<void> {
   const { migrationId } = owner;
-  const { host } = store.options;
-  const folder = await store.folder(migrationId, signal);
+  const found = await findReplica(store, migrationId, signal);
+  if (found === null) return;
+  const { folder, text } = found;
   const path = join(folder, 'replica.json');
-  const whole = await readText(host, path, { signal });
-  const text = whole ?? (await readText(host, join(folder, 'plan.json'), { signal }));
-  if (text === null) return;
+  const whole = found.file === 'replica.json' ? text : null;
   const state = parseState(text, folder);
   if (!sameOwner(state.owner, owner)) throw superseded(migrationId, `it belongs to ${state.owner.migrationId} now`);
   const result = await store.transact(migrationId, folder, {

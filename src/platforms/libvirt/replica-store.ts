@@ -1,27 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
-import { readText } from '../../exec/files.js';
 import type { Host } from '../../exec/host.js';
 import type { OpenReplica, ReplicaSpec, ReplicaState } from '../platform.js';
 import { sameReplica, writePlan } from './replica-create.js';
+import { findReplica } from './replica-find.js';
 import { openExports, type OpenStore } from './replica-open.js';
 import {
   digestOf,
   foldersOf,
   manifestBytes,
-  overlayFile,
   parseState,
   plannedState,
   stateText,
   topOf,
   workFolder,
-  type OverlayRole,
 } from './replica-state.js';
-import { DATA_CLUSTER, dropLayer, exportsOf, filesOf, makeLayer, put, readExportsOf } from './replica-steps.js';
+import { dropLayer, exportsOf, filesOf, makeLayer, put, readExportsOf } from './replica-steps.js';
 import { EXIT, transact, type Step, type Transaction } from './site-script.js';
 
-const MERGE_TIMEOUT_MS = 12 * 3_600_000;
+export const MERGE_TIMEOUT_MS = 12 * 3_600_000;
 /** Tries at changing a state file that somebody else changes too. */
 export const TRIES = 8;
 
@@ -32,6 +30,8 @@ export interface ReplicaStoreOptions {
   /** Sockets of exports: short, since a socket's path has at most 107 bytes (unix(7)). */
   runtimeDir: string;
   openStore: OpenStore;
+  /** The file that lists every directory where a replica was ever put. */
+  registry: string;
 }
 
 /** A state file as it was read. */
@@ -48,7 +48,7 @@ export class ReplicaStore {
     const there = await this.read(migrationId, signal);
     if (there) return sameReplica(there, planned);
     const folder = await this.folder(migrationId, signal);
-    await writePlan(this.options.host, folder, planned, signal);
+    await writePlan(this.options.host, folder, planned, this.options.registry, signal);
     const result = await this.transact(migrationId, folder, {
       seen: null,
       steps: [
@@ -173,71 +173,7 @@ export class ReplicaStore {
     );
   }
 
-  /** Makes an overlay for each disk over the last whole, verified pass. Those that are there are kept. */
-  async makeOverlays(migrationId: string, role: OverlayRole, signal?: AbortSignal): Promise<Map<string, string>> {
-    for (let tries = 0; tries < TRIES; tries++) {
-      const seen = await this.mustSee(migrationId, signal);
-      const { state } = seen;
-      if (!state.whole || state.verifiedPass !== state.whole.pass) {
-        const what = state.whole ? `pass ${state.whole.pass} is not verified` : 'no pass is whole';
-        throw new VmferryError('Unsafe', `cannot put a guest on the replica of ${migrationId}: ${what}`, {
-          platform: 'libvirt',
-        });
-      }
-      const steps = state.disks.flatMap((disk): Step[] => {
-        const { data } = topOf(state, disk);
-        const path = overlayFile(disk, role);
-        return [
-          ['layer', path, data.path, data.format, DATA_CLUSTER],
-          ['sync', path],
-        ];
-      });
-      const result = await this.transact(migrationId, seen.folder, { seen: seen.digest, steps, signal });
-      if (result.exitCode === 0) return new Map(state.disks.map((disk) => [disk.id, overlayFile(disk, role)]));
-    }
-    throw contended(migrationId);
-  }
-
-  /** Merges the cutover overlay of one disk of a stopped guest, and the layers below it, into its file. Both stay. */
-  async commitOverlay(migrationId: string, diskId: string, signal?: AbortSignal): Promise<void> {
-    const { state, digest, folder } = await this.mustSee(migrationId, signal);
-    const disk = state.disks.find((each) => each.id === diskId);
-    if (!disk) throw new VmferryError('NotFound', `the replica of ${migrationId} has no disk ${diskId}`);
-    const steps: Step[] = [['end-exports'], ['commit', overlayFile(disk, 'cutover'), disk.path], ['sync', disk.path]];
-    const options = { seen: digest, steps, signal, timeoutMs: MERGE_TIMEOUT_MS };
-    if ((await this.transact(migrationId, folder, options)).exitCode !== 0) throw contended(migrationId);
-  }
-
-  async removeOverlays(migrationId: string, role: OverlayRole, signal?: AbortSignal): Promise<void> {
-    const seen = await this.see(migrationId, signal);
-    if (!seen) return;
-    const steps = seen.state.disks.map((disk): Step => ['drop', overlayFile(disk, role)]);
-    await this.transact(migrationId, seen.folder, { seen: null, steps, signal });
-  }
-
-  /** Removes replica, manifests, layers and folders. `keepDisks`: the disks stay (they are the VM's own now). */
-  async remove(migrationId: string, options: { keepDisks?: boolean; signal?: AbortSignal | undefined } = {}) {
-    const { keepDisks = false, signal } = options;
-    const folder = await this.folder(migrationId, signal);
-    const text =
-      (await readText(this.options.host, join(folder, 'replica.json'), { signal })) ??
-      (await readText(this.options.host, join(folder, 'plan.json'), { signal }));
-    const state = text ? parseState(text, folder) : null;
-    const folders = state ? foldersOf(state).filter((each) => each !== folder) : [];
-    await this.transact(migrationId, folder, {
-      seen: null,
-      steps: [
-        ['end-exports'],
-        ...(keepDisks ? [] : (state?.disks ?? []).map((disk): Step => ['drop', disk.path])),
-        ...folders.map((each): Step => ['drop-folder', each]),
-        ['drop-folder', this.runtimeDir(migrationId)],
-        ['drop-folder', folder],
-      ],
-      signal,
-    });
-  }
-
-  /** The migration's working folder in the site's default storage: state file, lock, evidence. */
+  /** The folder for a new replica, in the site's default storage: state file, lock, evidence. */
   async folder(migrationId: string, signal?: AbortSignal): Promise<string> {
     return workFolder(await this.options.storageDir(null, signal), migrationId);
   }
@@ -250,13 +186,13 @@ export class ReplicaStore {
   }
 
   async see(migrationId: string, signal?: AbortSignal): Promise<Seen | null> {
-    const folder = await this.folder(migrationId, signal);
-    const path = join(folder, 'replica.json');
-    const text = await readText(this.options.host, path, { signal });
-    return text === null ? null : { state: parseState(text, path), text, digest: digestOf(text), folder };
+    const found = await findReplica(this, migrationId, signal);
+    if (found?.file !== 'replica.json') return null;
+    const { folder, text } = found;
+    return { state: parseState(text, join(folder, found.file)), text, digest: digestOf(text), folder };
   }
 
-  private async mustSee(migrationId: string, signal?: AbortSignal): Promise<Seen> {
+  async mustSee(migrationId: string, signal?: AbortSignal): Promise<Seen> {
     const seen = await this.see(migrationId, signal);
     if (seen) return seen;
     throw new VmferryError('NotFound', `there is no replica of migration ${migrationId}`, { platform: 'libvirt' });

@@ -36,6 +36,11 @@ export type Step =
   /** Merges everything from the layer down into the base; layers keep what they hold. */
   | readonly ['commit', layer: string, base: string]
   | readonly ['sync', path: string]
+  /** Exit 49 where the file is there: what it stands for was undone for good. */
+  | readonly ['alive', tombstone: string]
+  | readonly ['touch', path: string]
+  /** Has libvirt define the domain that comes as standard input. */
+  | readonly ['define', uri: string]
   /** Exit 45 where the file is there. */
   | readonly ['absent', path: string]
   /** Replaces the state file by standard input; the digest tells whether all of it came (a caller may die meanwhile). */
@@ -43,7 +48,7 @@ export type Step =
   | readonly ['export', name: string, exportName: string, format: string, cache: string, access: string, path: string];
 
 /** What a script says of itself beside failing. */
-export const EXIT = { none: 44, changed: 45, missing: 46, superseded: 47, standing: 48, busy: 75 } as const;
+export const EXIT = { none: 44, changed: 45, missing: 46, superseded: 47, standing: 48, undone: 49, busy: 75 } as const;
 
 const SCRIPT = `
 set -eu; umask 077
@@ -109,6 +114,9 @@ commit) qemu-img commit -q -f qcow2 -t writeback -b "$3" -d -- "$2" >&2 & child=
   wait "$child"; child=; shift 3;;
 sync) sync -- "$2"; shift 2;;
 absent) [ ! -e "$2" ] || exit 45; shift 2;;
+alive) [ ! -e "$2" ] || exit 49; shift 2;;
+touch) touch -- "$2"; sync -- "$dir"; shift 2;;
+define) cat | virsh --quiet --connect "$2" define --validate --file /dev/stdin >&2; shift 2;;
 put) cat > "$dir/replica.json.new"; sync -- "$dir/replica.json.new"
   [ "$(sha256sum < "$dir/replica.json.new" | cut -c1-64)" = "$2" ] || { echo 'the new state was cut off' >&2; exit 1; }
   mv -f -- "$dir/replica.json.new" "$dir/replica.json"; sync -- "$dir"; shift 2;;

@@ -1,4 +1,5 @@
 import { VmferryError } from '../../errors.js';
+import { readText } from '../../exec/files.js';
 import type { LibvirtConnection } from './connect.js';
 import { parseXml } from './xml.js';
 
@@ -45,6 +46,17 @@ export async function storageDirectory(
     platform: 'libvirt',
     remedy: 'Name a pool of type dir, fs or netfs, or an absolute directory.',
   });
+}
+
+/** Where it is written down which directories replicas were ever put in: a request may name one that is no pool's. */
+export function storageRegistry(at: LibvirtConnection): string {
+  return `${at.config.stateDir}/storages`;
+}
+
+/** The directories that are still there. */
+export async function rememberedStorages(at: LibvirtConnection, signal?: AbortSignal): Promise<string[]> {
+  const text = (await readText(at.host, storageRegistry(at), { signal })) ?? '';
+  return [...new Set(text.split('\n').filter((line) => line.startsWith('/')))];
 }
 
 /** Lets libvirt see what came and went in a directory, where it is a pool's. Best effort: nothing depends on it. */

@@ -6,6 +6,7 @@ import type { LibvirtConnection } from './connect.js';
 import { domainXml } from './domain-xml.js';
 import { chooseFirmware, firmwares } from './firmware.js';
 import { readMark, type Mark, type Role } from './mark.js';
+import { makeOverlays } from './replica-overlays.js';
 import { fileStem } from './replica-state.js';
 import type { ReplicaStore } from './replica-store.js';
 import { writeNvram, writeTpm } from './target-side-state.js';
@@ -95,7 +96,7 @@ export async function prepareDomain(
   const { at, store } = tools;
   const { role, network } = options;
   const { description, owner } = vm;
-  const overlays = await store.makeOverlays(owner.migrationId, role === 'target' ? 'cutover' : 'rehearsal', signal);
+  const overlays = await makeOverlays(store, owner.migrationId, role === 'target' ? 'cutover' : 'rehearsal', signal);
   const state = await mustRead(store, owner.migrationId, signal);
   const files = sideFiles(state, role);
   const known = await networks(at, signal);

@@ -1,5 +1,6 @@
 import { freeBytes } from '../../exec/files.js';
 import type { TargetFacts } from '../platform.js';
+import { allDomains } from './all-domains.js';
 import type { LibvirtConnection } from './connect.js';
 import { firmwares } from './firmware.js';
 import { filePools, storageDirectory } from './storage.js';
@@ -84,15 +85,9 @@ async function storages(at: LibvirtConnection, signal?: AbortSignal): Promise<Ta
 }
 
 async function vms(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts['vms']> {
-  const found: TargetFacts['vms'] = [];
-  for (const [name, uuid] of await at.virsh.names(signal)) {
-    const text = await at.virsh.runOr(/failed to get domain|domain not found/i, ['dumpxml', '--domain', uuid], {
-      signal,
-    });
-    if (text === null) continue;
-    const nics = parseXml(text, `the definition of ${name}`).at('devices')?.all('interface') ?? [];
+  return (await allDomains(at, signal)).map(({ name, uuid, domain }) => {
+    const nics = domain.at('devices')?.all('interface') ?? [];
     const macs = nics.flatMap((nic) => nic.at('mac')?.get('address')?.toLowerCase() ?? []);
-    found.push({ name, uuid, macs });
-  }
-  return found;
+    return { name, uuid, macs };
+  });
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { openNbd } from '../../blocks/index.js';
 import { VmferryError } from '../../errors.js';
 import type { LibvirtConnection } from './connect.js';
@@ -8,8 +8,9 @@ import { listOwned } from './owned.js';
 import { removeLeft } from './remove-left.js';
 import { adoptReplica, cannotAdopt, whyNotAdopt } from './replica-adopt.js';
 import { endRehearsal, startRehearsal } from './rehearsal.js';
+import { removeReplica } from './replica-remove.js';
 import { ReplicaStore } from './replica-store.js';
-import { refreshPools, storageDirectory } from './storage.js';
+import { refreshPools, storageDirectory, storageRegistry } from './storage.js';
 import { ownDomain, targetTools } from './target-domain.js';
 import { targetFacts } from './target-facts.js';
 import { targetFindings } from './target-findings.js';
@@ -26,7 +27,13 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     return found;
   };
   const runtimeDir = join(at.config.stateDir, 'run');
-  const store = new ReplicaStore({ host: at.host, storageDir, runtimeDir, openStore: openNbd });
+  const store = new ReplicaStore({
+    host: at.host,
+    storageDir,
+    runtimeDir,
+    registry: storageRegistry(at),
+    openStore: openNbd,
+  });
   const tools = targetTools(at, store);
   /** Whatever its name and mark: a VM may stand on a replica after a half-done finalize. */
   const standsOn = async (id: string, signal?: AbortSignal): Promise<string | null> => {
@@ -66,14 +73,15 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
           remedy: 'Undo the migration first.',
         });
       }
-      await store.remove(id, { signal });
-      await refreshPools(at, [await storageDir(null, signal)], signal);
+      await removeReplica(store, id, { signal });
+      const directories = state?.disks.map((disk) => dirname(disk.path)) ?? [await storageDir(null, signal)];
+      await refreshPools(at, [...new Set(directories)], signal);
     },
     startRehearsal: (vm, sides, network, signal) => startRehearsal(tools, vm, sides, network, signal),
     endRehearsal: (id, signal) => endRehearsal(tools, id, signal),
     define: (vm, sides, signal) => define(tools, vm, sides, signal),
     setLinks: (vm, up, signal) => setLinks(tools, vm, up, signal),
-    undefine: (vm, id, signal) => undefine(tools, vm, id, signal),
+    undefine: (id, signal) => undefine(tools, id, signal),
     finalize: (vm, id, autostart, signal) => finalize(tools, vm, id, autostart, signal),
     listOwned: (signal) => listOwned(at, signal),
     removeLeft: (owner, signal) => removeLeft(tools, owner, signal),

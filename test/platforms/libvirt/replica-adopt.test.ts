@@ -8,7 +8,8 @@ import { openNbd } from '../../../src/blocks/index.js';
 import { LocalHost } from '../../../src/exec/local.js';
 import type { ReplicaSpec } from '../../../src/platforms/platform.js';
 import { adoptReplica, whyNotAdopt } from '../../../src/platforms/libvirt/replica-adopt.js';
-import { removeLeftReplica } from '../../../src/platforms/libvirt/replica-remove.js';
+import { makeOverlays } from '../../../src/platforms/libvirt/replica-overlays.js';
+import { removeLeftReplica, removeReplica } from '../../../src/platforms/libvirt/replica-remove.js';
 import { ReplicaStore } from '../../../src/platforms/libvirt/replica-store.js';
 
 const MIB = 1024 * 1024;
@@ -25,9 +26,15 @@ async function bench(t: TestContext): Promise<Bench> {
   const directory = await mkdtemp(join(tmpdir(), 'vmferry-adopt-'));
   const storageDir = (storage: string | null) => Promise.resolve(join(directory, storage ?? 'default'));
   for (const name of ['default', 'fast']) await host.run('mkdir', ['-p', join(directory, name)]);
-  const store = new ReplicaStore({ host, storageDir, runtimeDir: join(directory, 'run'), openStore: openNbd });
+  const store = new ReplicaStore({
+    host,
+    storageDir,
+    runtimeDir: join(directory, 'run'),
+    registry: join(directory, 'run', 'storages'),
+    openStore: openNbd,
+  });
   t.after(async () => {
-    for (const id of [KEPT, NEW]) await store.remove(id).catch(() => undefined);
+    for (const id of [KEPT, NEW]) await removeReplica(store, id).catch(() => undefined);
     await rm(directory, { recursive: true, force: true });
   });
   const spec = (migrationId: string, change: Partial<ReplicaSpec> = {}): ReplicaSpec => ({
@@ -87,7 +94,7 @@ test("a kept replica with a layer becomes the new migration's own, as whole at n
   assert.deepEqual(await adoptReplica(store, KEPT, spec(NEW)), state, 'a second try finds it done');
   await pass(store, NEW, 1, randomBytes(MIB));
   await store.merge(NEW);
-  await store.remove(NEW);
+  await removeReplica(store, NEW);
   assert.deepEqual(await readdir(join(directory, 'default')), []);
   assert.deepEqual(await readdir(join(directory, 'fast')), []);
 });
@@ -147,7 +154,7 @@ test('a replica that a guest stands on, or whose file is open, is neither adopte
   await store.create(spec(KEPT));
   await pass(store, KEPT, 0, randomBytes(MIB));
   await store.noteVerified(KEPT, 0);
-  const overlays = await store.makeOverlays(KEPT, 'rehearsal');
+  const overlays = await makeOverlays(store, KEPT, 'rehearsal');
   await assert.rejects(adoptReplica(store, KEPT, spec(NEW)), /a VM stands on it/);
   // As QEMU has it open: a shared lock on bytes of the file.
   const reader = host.run('qemu-io', ['-r', '-f', 'qcow2', '-c', 'sleep 3000', overlays.get('vda')!]);

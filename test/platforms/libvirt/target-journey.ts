@@ -102,8 +102,12 @@ async function consoleSays(vm: string, what: RegExp): Promise<string> {
 }
 
 /** What a target does with a guest, from the first pass to the last: rehearsal, cutover, undo, cutover, acceptance. */
-export async function journey(firmware: 'bios' | 'uefi', format: 'qcow2' | 'raw'): Promise<void> {
-  const options = { name: `web-${firmware}`, firmware, dataDisks: [{ sizeBytes: 64 * MIB }] };
+export async function journey(
+  firmware: 'bios' | 'uefi',
+  format: 'qcow2' | 'raw',
+  bus: 'virtio' | 'sata' = 'virtio',
+): Promise<void> {
+  const options = { name: `web-${firmware}-${bus}`, firmware, bus, dataDisks: [{ sizeBytes: 64 * MIB }] };
   const { guest, vm, sides } = await goneGuest(options, firmware === 'uefi');
   if (firmware === 'uefi') assert.ok(sides.nvram && sides.nvram.length > 0);
   const facts = await target.targetFacts();
@@ -139,8 +143,20 @@ export async function journey(firmware: 'bios' | 'uefi', format: 'qcow2' | 'raw'
     vm.description.nics.map((nic) => [nic.mac, nic.network, nic.model]),
   );
   assert.equal(defined.firmware, firmware);
-  await target.undefine(vm.name, ID);
-  await target.undefine(vm.name, ID);
+  assert.deepEqual(
+    defined.disks.map((disk) => [disk.id, disk.bus, disk.serial]),
+    vm.description.disks.map((disk) => [disk.id, disk.bus, disk.serial]),
+  );
+  assert.equal(defined.nics[0]?.model, bus === 'sata' ? 'e1000' : 'virtio');
+  await target.undefine(ID);
+  await target.undefine(ID);
+  await assert.rejects(target.define(vm, sides), { code: 'Superseded' });
+  assert.deepEqual(
+    (await readdir(join(host.images, `.vmferry-${ID}`))).filter((each) => /cutover|console/.test(each)),
+    [],
+  );
+  // From here on as a migration that was never undone.
+  await rm(join(host.images, `.vmferry-${ID}`, `undone-${ID}`));
   assert.equal(await site.runState(vm.name), null);
   await target.define(vm, sides);
   await assert.rejects(target.removeReplica(ID), { code: 'Unsafe' });
