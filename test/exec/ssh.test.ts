@@ -34,6 +34,8 @@ async function withSshd(work: (host: SshHost, folder: string) => Promise<void>):
     'StrictModes no',
     'UsePAM no',
     'PermitRootLogin yes',
+    // Bash reads the start-up file of whoever logs in, which may take its time.
+    `SetEnv HOME=${folder}`,
     ...settings,
   ];
   await writeFile(file('config'), `${lines.join('\n')}\n`);
