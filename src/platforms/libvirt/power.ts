@@ -15,7 +15,9 @@ const STATES: Record<string, PowerState> = {
   crashed: 'crashed',
 };
 const ALREADY = /already (active|running)/i;
-const NOT_RUNNING = /domain is not running/i;
+/** A transient domain is gone with its guest; virsh words that by which of its calls met it first. */
+const GONE = /failed to get domain|domain not found/i;
+const NOT_RUNNING = /domain is not running|failed to get domain|domain not found/i;
 const AGENT_TIMEOUT_MS = 15_000;
 const OFF_TIMEOUT_MS = 60_000;
 
@@ -26,7 +28,7 @@ export async function runState(at: LibvirtConnection, vm: string, signal?: Abort
 
 export async function runStateOf(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<RunState | null> {
   const [info, started] = await Promise.all([
-    at.virsh.runOr(/failed to get domain/i, ['dominfo', '--domain', uuid], { signal }),
+    at.virsh.runOr(GONE, ['dominfo', '--domain', uuid], { signal }),
     processStart(at, uuid, signal),
   ]);
   if (info === null) return null;
