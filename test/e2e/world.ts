@@ -189,9 +189,10 @@ export class World {
     const left: string[] = [];
     for (const site of ['old', 'new'] as const) {
       const { host } = this.lab[site];
+      // A replica that is kept keeps the mark, too, that its cutover was undone.
       const files = await host.run('sh', [
         '-c',
-        'find /var/lib/vmferry /var/lib/libvirt -name "*$1*" ! -name "*-$1.qcow2" ! -name "*-$1.raw" 2>/dev/null; true',
+        'find /var/lib/vmferry /var/lib/libvirt -name "*$1*" ! -name "*-$1.qcow2" ! -name "*-$1.raw" ! -path "*/.vmferry-$1/undone-$1" 2>/dev/null; true',
         'sh',
         migrationId,
       ]);
