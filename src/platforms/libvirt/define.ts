@@ -48,7 +48,10 @@ function explained(tools: TargetTools, vm: TargetVm, error: unknown): unknown {
   const said = virshSaid(error).trim();
   if (/already exists with uuid|already defined/i.test(said)) return inUse(tools, vm);
   if (!(error instanceof VmferryError) || error.code !== 'ToolFailed' || said === '') return error;
-  const why = said.replace(/^error: /gm, '').split('\n').join('; ');
+  const why = said
+    .replace(/^error: /gm, '')
+    .split('\n')
+    .join('; ');
   return new VmferryError('ToolFailed', `cannot define "${vm.name}" at ${tools.at.site}: ${why}`, {
     platform: 'libvirt',
     details: error.details,

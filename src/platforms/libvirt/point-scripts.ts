@@ -41,9 +41,16 @@ trap : HUP INT TERM PIPE
 if [ "$freeze" != no ]; then
   token=$name.$$.$(date +%s%N)
   # The dead man's thaw goes by it: where it cannot be written, nothing may be frozen.
+  rm -f -- "$folder/thawer"
   put "$folder/frozen" "$token" || fail
   setsid sh -c "$thaw" vmferry-thaw "$uri" "$uuid" "$folder" "$token" "$seconds" </dev/null >/dev/null 2>&1 9>&- &
   thawer=$!
+  waits=0
+  until [ -e "$folder/thawer" ]; do
+    waits=$((waits + 1))
+    if [ "$waits" -gt 500 ]; then thawed; echo "the dead man's thaw does not start" >&2; fail; fi
+    sleep 0.02
+  done
   said=$(timeout 12 virsh --connect "$uri" domfsfreeze --domain "$uuid" 2>&1)
   case $? in
     0) froze=yes ;;

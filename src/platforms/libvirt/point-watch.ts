@@ -78,7 +78,7 @@ done`;
 
 /**
  * Thaws the guest when whoever froze it has not done so in time, and goes on trying until it is done. Ends when somebody
- * else has thawed. It forks nothing to see whether it is still needed.
+ * else has thawed. It forks nothing to see whether it is still needed. That it stands by it says in the file `thawer`.
  */
 export const THAW = `
 uri=$1 uuid=$2 folder=$3 token=$4 seconds=$5
@@ -88,6 +88,7 @@ frozen() {
   read -r holds 2>/dev/null <"$folder/frozen"
   [ "$holds" = "$token" ]
 }
+: >"$folder/thawer"
 tries=0
 while frozen && [ "$tries" -lt "$((seconds * 2))" ]; do
   tries=$((tries + 1))

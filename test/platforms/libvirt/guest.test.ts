@@ -78,10 +78,9 @@ test('a point of a guest with an agent is quiesced, and the guest goes on at onc
 });
 
 test('a guest that was frozen by a worker killed before the thaw is thawed by the site itself', async () => {
-  const folder = `${host.directory}/vmferry/points/vmferry-${ID}-2`;
-  // Ends the script that froze, as soon as it has; the brackets keep this one from finding itself.
-  const killer = `until [ -e "$1/frozen" ]; do :; done; kill -9 $(pgrep -f '[k]ind":"live"'); exit 0`;
-  const killing = host.host.run('sh', ['-c', killer, 'sh', folder]);
+  // Ends the script that freezes, as soon as it does; the brackets keep this one from finding itself.
+  const killer = `until pgrep -f '^virsh .*domfsfreeze' >/dev/null; do :; done; kill -9 $(pgrep -f '[k]ind":"live"'); exit 0`;
+  const killing = host.host.run('sh', ['-c', killer]);
   const opening = source.openPoint(request(2, 'required')).then(
     () => assert.fail('it was to be killed'),
     (error: unknown) => assert.ok(error instanceof VmferryError),
