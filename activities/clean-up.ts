@@ -1,10 +1,12 @@
 import { VmferryError } from '../src/errors.js';
-import { ownerOf, signalOf } from './context.js';
+import { ownerOf, pause, signalOf } from './context.js';
 import type { ReplicaSpec } from '../src/platforms/platform.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, Ref } from './io.js';
 
-type Names = 'prepare' | 'removeTarget' | 'restoreSource' | 'cleanSource' | 'cleanTarget';
+type Names = 'prepare' | 'removeTarget' | 'restoreSource' | 'watchSource' | 'cleanSource' | 'cleanTarget';
+
+const WATCH_POLL_MS = 1_000;
 
 /** Claim and replica, and the way back from them. */
 export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities, Names> {
@@ -26,16 +28,18 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
       const target = deps.site(ref.target);
       await target.undefine(ref.migrationId, signalOf());
     },
-    async restoreSource(input) {
+    restoreSource: (input) => restoreSource(deps, input),
+    async watchSource(input) {
       const source = deps.site(input.source);
-      if (!input.targetConfirmedDown) await assertTargetGone(deps, input);
-      await source.endPoints(input.vm, input.migrationId, signalOf());
-      await source.setAutostart(input.vm, input.autostart, signalOf());
-      const run = await source.runState(input.vm, signalOf());
-      if (!input.start || run?.state === 'running') return;
-      // A crashed guest may have left its QEMU, which would pass for one that runs.
-      if (run?.state === 'crashed') await source.forceOff(input.vm, signalOf());
-      await source.start(input.vm, signalOf());
+      const signal = signalOf();
+      for (const endsAt = performance.now() + input.forMs; performance.now() < endsAt;) {
+        if ((await source.runState(input.vm, signal))?.instance === null) {
+          await restoreSource(deps, { ...input, start: true });
+          return { startedAgain: true };
+        }
+        await pause(WATCH_POLL_MS, signal);
+      }
+      return { startedAgain: false };
     },
     cleanSource: (ref) => cleanSource(deps, ref),
     async cleanTarget(input) {
@@ -51,6 +55,21 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
       return { kept: false };
     },
   };
+}
+
+async function restoreSource(
+  deps: ActivityDeps,
+  input: Parameters<MigrationActivities['restoreSource']>[0],
+): Promise<void> {
+  const source = deps.site(input.source);
+  if (!input.targetConfirmedDown) await assertTargetGone(deps, input);
+  await source.endPoints(input.vm, input.migrationId, signalOf());
+  await source.setAutostart(input.vm, input.autostart, signalOf());
+  const run = await source.runState(input.vm, signalOf());
+  if (!input.start || run?.state === 'running') return;
+  // A crashed guest may have left its QEMU, which would pass for one that runs.
+  if (run?.state === 'crashed') await source.forceOff(input.vm, signalOf());
+  await source.start(input.vm, signalOf());
 }
 
 /** Ends points, checkpoints and claim at the source. */

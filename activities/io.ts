@@ -162,6 +162,10 @@ export interface MigrationActivities {
   removeTarget(ref: Ref): Promise<void>;
   /** Starts the source again and puts its autostart back; refuses while the target can run, unless it was confirmed down. */
   restoreSource(input: Ref & { start: boolean; autostart: boolean; targetConfirmedDown: boolean }): Promise<void>;
+  /** Watches a guest that was asked to stop for as long, and starts it again, once, where it stops after all. */
+  watchSource(
+    input: Ref & { forMs: number; autostart: boolean; targetConfirmedDown: boolean },
+  ): Promise<{ startedAgain: boolean }>;
   /** Ends points, checkpoints and claim at the source. */
   cleanSource(ref: Ref): Promise<void>;
   /** Removes the replica where it is not whole, or where asked. */

@@ -30,6 +30,7 @@ const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
   'verifyPass',
   'rehearse',
   'stopSource',
+  'watchSource',
   'probeTarget',
   'finalizeTarget',
 ]);

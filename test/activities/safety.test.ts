@@ -32,7 +32,11 @@ function world(sides: { old: Side; new: Side }): { deps: ActivityDeps; did: stri
     };
     return {
       runState: () =>
-        Promise.resolve(side.state === null ? null : { state: side.state, instance: '1', autostart: false }),
+        Promise.resolve(
+          side.state === null
+            ? null
+            : { state: side.state, instance: side.state === 'off' ? null : '1', autostart: false },
+        ),
       listOwned: () =>
         Promise.resolve(
           side.owned
@@ -101,6 +105,19 @@ test('a crashed guest counts as stopped only when its QEMU is gone, and is start
   const back = world({ old: { state: 'crashed' }, new: { state: null } });
   await run(cleanUpActivities(back.deps).restoreSource, restore);
   assert.deepEqual(back.did, ['autostart on old', 'force off old', 'start old']);
+});
+
+test('a guest that stops late is started again, but not beside a target that is defined', async () => {
+  const watch = { ...ref, forMs: 1_500, autostart: true, targetConfirmedDown: false };
+  const on = world({ old: { state: 'running' }, new: { state: null } });
+  assert.deepEqual(await run(cleanUpActivities(on.deps).watchSource, watch), { startedAgain: false });
+  assert.deepEqual(on.did, []);
+  const off = world({ old: { state: 'off' }, new: { state: null } });
+  assert.deepEqual(await run(cleanUpActivities(off.deps).watchSource, watch), { startedAgain: true });
+  assert.deepEqual(off.did, ['autostart on old', 'start old']);
+  const both = world({ old: { state: 'off' }, new: { state: 'running', owned: ref.migrationId } });
+  await assert.rejects(run(cleanUpActivities(both.deps).watchSource, watch), { code: 'Unsafe' });
+  assert.deepEqual(both.did, []);
 });
 
 test('a worker that stops lets another try the step, and a cancellation stays one', () => {

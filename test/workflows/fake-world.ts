@@ -22,6 +22,7 @@ export class FakeWorld {
   readonly calls: string[] = [];
   readonly passInputs: PassInput[] = [];
   readonly notices: string[] = [];
+  readonly watchedForMs: number[] = [];
   /** Name under which the history is recorded, where that is asked for. */
   recordAs: string | null = null;
   /** Thrown by the activity of that name, the oldest first. */
@@ -29,6 +30,8 @@ export class FakeWorld {
   /** Bytes that each delta changes. */
   deltaBytes = 1_000;
   guestStops = true;
+  /** The guest stops only when the migration is going back. */
+  stopsLate = false;
   probesPass = true;
   /** Whether the source can be retired along with the target's becoming final. */
   retires = true;
@@ -197,10 +200,17 @@ export class FakeWorld {
       restoreSource: (input) => {
         const { start, autostart } = input;
         this.onRestore(input);
-        if (start) this.sourceRuns = true;
+        if (start) this.sourceRuns = !this.stopsLate;
         this.autostart = autostart;
         this.check();
         return done;
+      },
+      watchSource: ({ forMs }) => {
+        this.watchedForMs.push(forMs);
+        if (!this.claimed) this.violations.push('watched without a claim');
+        this.sourceRuns = true;
+        this.check();
+        return Promise.resolve({ startedAgain: this.stopsLate });
       },
       cleanSource: () => {
         this.claimed = false;

@@ -102,6 +102,31 @@ test('a guest that stops after its cutover was called off is started again', asy
   assert.deepEqual(world.violations, []);
 });
 
+test('a guest that was asked to stop is watched after an abort, and started again where it stops after all', async () => {
+  for (const stopsLate of [true, false]) {
+    const world = new FakeWorld();
+    world.guestStops = false;
+    world.stopsLate = stopsLate;
+    const cutover = { approval: 'automatic' as const, shutdown: 'graceful' as const, shutdownTimeout: '1m' };
+    await environment.migrate(world, { cutover }, async (run) => {
+      await run.phase('cutting-over');
+      while (!world.calls.includes('stopSource')) await new Promise((resolve) => setTimeout(resolve, 50));
+      await run.update('abort');
+      const { outcome, status } = await run.result();
+      assert.equal(outcome, 'aborted');
+      assert.equal(
+        status.events.some(({ text }) => /stopped after all, and was started again/.test(text)),
+        stopsLate,
+      );
+    });
+    assert.equal(world.watchedForMs.length, 1);
+    assert.ok(world.watchedForMs[0]! > 30_000 && world.watchedForMs[0]! <= 60_000);
+    assert.equal(world.sourceRuns, true);
+    assert.deepEqual(world.violations, []);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});
+
 test('a source that cannot be retired with the target is retired by itself, and keeps nobody waiting when it is lost', async () => {
   for (const lost of [false, true]) {
     const world = new FakeWorld();

@@ -1,4 +1,10 @@
+import { patched } from '@temporalio/workflow';
+import { formatInstant } from '../../src/model/format.js';
+import { parseDurationMs } from '../../src/request/units.js';
 import type { Line } from '../line.js';
+
+/** A guest that was asked to stop and does so after this was stopped by somebody else. */
+const MOST_WATCH_MS = 10 * 60_000;
 
 /**
  * The way back, from wherever the migration stands: the target is seen stopped and unable to start, only then the
@@ -6,7 +12,7 @@ import type { Line } from '../line.js';
  */
 export async function goBack(line: Line): Promise<void> {
   const { migration } = line;
-  const { ref, marks, assessment } = migration;
+  const { ref, marks, assessment, carried } = migration;
   if (marks.claimed || marks.replica) migration.enter('undoing');
   // What was never defined cannot run: then a target that is out of reach keeps nobody from going back.
   const maybeThere = marks.targetDefined;
@@ -32,12 +38,38 @@ export async function goBack(line: Line): Promise<void> {
       maybeThere ? ['source', 'target'] : ['source'],
     );
     const back = assessment.running && marks.sourceStopping ? 'the source runs again' : 'the source is as it was';
+    // Never seen off: it may stop yet.
+    if (restored !== null && assessment.running && marks.sourceStopping && !marks.sourceOff)
+      carried.calledOffAt = new Date().toISOString();
     marks.sourceStopping = false;
     marks.autostartHeld = false;
     marks.sourceOff = false;
     migration.event(restored === null ? 'the source was declared down, and was not started' : back);
   }
+  // While the claim still keeps another migration from cutting over. `patched` can go with the last migration that was
+  // begun before 2026-12.
+  if (carried.calledOffAt && !marks.sourceConfirmedDown && patched('watch-late-stop')) await watchLateStop(line);
   await cleanUp(line);
+}
+
+/** A guest cannot be told to forget that it was asked to stop: one that does so after all is started again. */
+async function watchLateStop(line: Line): Promise<void> {
+  const { migration } = line;
+  const { ref, marks, assessment, carried, request } = migration;
+  const givenMs = Math.min(parseDurationMs(request.cutover.shutdownTimeout)!, MOST_WATCH_MS);
+  const untilMs = Date.parse(carried.calledOffAt!) + givenMs;
+  const forMs = untilMs - Date.now();
+  carried.calledOffAt = null;
+  if (forMs <= 0) return;
+  const until = formatInstant(new Date(untilMs).toISOString());
+  migration.enter('undoing', `the guest, which was asked to stop, to run on until ${until}`);
+  const seen = await line.back('watchSource', 'source', `see ${ref.vm} run on`, () => ({
+    ...ref,
+    forMs,
+    autostart: assessment.autostart,
+    targetConfirmedDown: marks.targetConfirmedDown,
+  }));
+  if (seen?.startedAgain) migration.event('the guest stopped after all, and was started again');
 }
 
 /** Removes what the migration left at both sides. A side that a human declared down is left as it is. */
