@@ -1,7 +1,17 @@
 // The embedded Temporal server: where it comes from, its start and its end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ask, cache, giveUp, isProgram, onPath, run, say } from './say.mjs';
@@ -86,7 +96,18 @@ async function download() {
  * Ends with this process, even when that is killed.
  * @param {{ dbFile: string, logFile?: string, port?: number, uiPort?: number, keep?: boolean }} options
  */
-export async function startTemporal({ dbFile, logFile = `${dbFile}.log`, port = 7233, uiPort = 8233, keep = false }) {
+export async function startTemporal(options) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      // Another server that was started at the same moment took the port that was free.
+      if (tries === 2 || !String(error).includes('address already in use')) throw error;
+    }
+  }
+}
+
+async function startOnce({ dbFile, logFile = `${dbFile}.log`, port = 7233, uiPort = 8233, keep = false }) {
   const program = await findTemporal();
   if (program === null)
     throw new Error('the Temporal server is not installed: run `node scripts/setup.mjs --own-server`');
@@ -145,11 +166,28 @@ async function serving(program, address, child, ended, logFile) {
     const health = ask(program, ['operator', 'cluster', 'health', '--address', address, '--command-timeout', '2s'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    if (health?.includes('SERVING')) return;
+    // Somebody else's server may have taken the port in the meantime, and answers as well.
+    if (health?.includes('SERVING') && listens(child.pid, Number(address.split(':')[1]))) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   child.kill('SIGKILL');
   throw new Error(`the Temporal server at ${address} did not start within ${START_MS / 1000} s: see ${logFile}`);
+}
+
+/** Whether this process is the one that listens on the port (proc(5): 0A is LISTEN). */
+function listens(pid, port) {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(local) && fields[3] === '0A')
+    .map((fields) => `socket:[${fields[9]}]`);
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => sockets.includes(readlinkSync(`/proc/${pid}/fd/${fd}`)));
+  } catch {
+    // It ended, or one of its files was closed while this looked.
+    return false;
+  }
 }
 
 /** `wanted`, or the next port that nobody listens on. */

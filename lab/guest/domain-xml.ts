@@ -13,6 +13,7 @@ export interface DomainParts {
   network: string;
   mac: string | null;
   agent: boolean;
+  tpm: boolean;
   consoleLog: string;
   uuid: string | null;
 }
@@ -67,6 +68,7 @@ export function domainXml(parts: DomainParts): string {
       <target port='0'/>
     </serial>
     ${parts.agent ? `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>` : ''}
+    ${parts.tpm ? `<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>` : ''}
     <graphics type='vnc' port='-1'/>
     <video><model type='vga'/></video>
     <memballoon model='none'/>

@@ -30,6 +30,8 @@ export interface GuestOptions {
   kernel?: GuestKernel;
   /** Whether it has an agent and the channel for it. Default true. */
   agent?: boolean;
+  /** An emulated TPM 2.0 (swtpm). Default false. */
+  tpm?: boolean;
   /** Whether it stops when the agent or the power button asks. Default true. */
   obedient?: boolean;
   /** Random data written to the first data disk, 64 KiB at a time. Default none. */
@@ -80,8 +82,8 @@ export async function defineGuest(host: LabHost, options: GuestOptions = {}): Pr
     disks.push({ path: path(letter, format), format });
   }
   const consoleLog = `${name}-console.log`;
-  const { memoryMib = 256, cpus = 1, network = LAN.network, mac = null, uuid = null } = options;
-  const parts = { name, firmware, memoryMib, cpus, bus, disks, network, mac, agent, uuid };
+  const { memoryMib = 256, cpus = 1, network = LAN.network, mac = null, uuid = null, tpm = false } = options;
+  const parts = { name, firmware, memoryMib, cpus, bus, disks, network, mac, agent, tpm, uuid };
   const xml = domainXml({
     ...parts,
     consoleLog: `/var/log/libvirt/qemu/${consoleLog}`,
