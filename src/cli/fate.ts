@@ -20,6 +20,8 @@ export interface Temporal {
   fateOf(owner: Owner): Promise<Fate>;
   /** Why it cannot be asked at all, or null. */
   readonly trouble: string | null;
+  /** Why it could not say how some workflow stands, or null; of the last one that was asked for. */
+  readonly unsure: string | null;
   close(): Promise<void>;
 }
 
@@ -31,16 +33,22 @@ export async function askTemporal(context: Context): Promise<Temporal> {
     const { client, settings } = connected;
     const info = await client.connection.workflowService.getClusterInfo({});
     const cluster = info.clusterId || settings.address;
-    return {
+    const asked = {
       trouble: null,
+      unsure: null as string | null,
       close: () => connected!.close(),
-      fateOf: (owner) => fateOf(connected!, cluster, owner),
+      fateOf: async (owner: Owner) => {
+        const fate = await fateOf(connected!, cluster, owner);
+        if (fate.state === 'unknown') asked.unsure = fate.text;
+        return fate;
+      },
     };
+    return asked;
   } catch (error) {
     await connected?.close().catch(() => undefined);
     const trouble = explain(error);
     const unknown: Fate = { state: 'unknown', text: 'Temporal cannot be asked whether its workflow runs' };
-    return { trouble, close: () => Promise.resolve(), fateOf: () => Promise.resolve(unknown) };
+    return { trouble, unsure: null, close: () => Promise.resolve(), fateOf: () => Promise.resolve(unknown) };
   }
 }
 

@@ -64,7 +64,9 @@ async function sweep(context: Context, options: Options): Promise<number> {
     else print(context, rows, options.remove === true, found.failed.size > 0);
     const barred = options.remove === true && temporal.trouble !== null;
     if (barred) context.err(`Nothing was removed, as Temporal cannot be asked: ${temporal.trouble}\n`);
-    const failed = found.failed.size > 0 || rows.some((row) => row.action === 'failed');
+    const unsure = options.remove === true && temporal.unsure !== null;
+    if (unsure) context.err(`Not everything could be decided: ${temporal.unsure}\n`);
+    const failed = found.failed.size > 0 || unsure || rows.some((row) => row.action === 'failed');
     return failed || barred ? NOT_DONE : DONE;
   } finally {
     await temporal.close();

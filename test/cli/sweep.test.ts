@@ -130,6 +130,23 @@ test('what another cluster or namespace marked is kept, and so is everything wit
   assert.ok(await site.readReplica(ID));
 });
 
+test('a workflow that Temporal fails to say anything of keeps what is its own, and the sweep is not done', async () => {
+  await leave(owner);
+  await virsh(host, 'resume', 'vm');
+  const failing = async () => {
+    const connected = await connect();
+    const describe = () => Promise.reject(new Error('the shard is busy'));
+    const client = { connection: connected.client.connection, workflow: { getHandle: () => ({ describe }) } };
+    return { ...connected, client: client as never, close: () => connected.close() };
+  };
+  const { exit, err, out } = await vmferry(['sweep', '--remove', '--config', config], { connect: failing });
+  await virsh(host, 'suspend', 'vm');
+  assert.equal(exit, 1);
+  assert.match(err, /Not everything could be decided: .*the shard is busy/);
+  assert.equal(out.match(/ stays /g)?.length, 3);
+  assert.ok(await site.readReplica(ID));
+});
+
 test('a running VM that the migration defined is kept with its replica, and not ended by whoever asks', async () => {
   await leave(owner);
   await defineVm(host, 'moved', [{ id: 'vda', format: 'qcow2', sizeMib: 1 }], '');
