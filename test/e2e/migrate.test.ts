@@ -35,7 +35,10 @@ test('a guest that writes to two disks all the time is moved, and nothing that i
   await waitForGuest(world.lab.new, guest);
   const first = (await world.targetRecorder.boots())[0]!.first;
   assert.ok(first >= last, `the guest's first number at the target is ${first}, the last acknowledged one ${last}`);
-  assert.ok(running.downtimeMs! > 0 && running.predictedDowntimeMs! > 0);
+  // As the rehearsal took; how long an emulated guest takes to boot varies with what else the machine does.
+  const { downtimeMs, predictedDowntimeMs } = running;
+  const ratio = predictedDowntimeMs! / downtimeMs!;
+  assert.ok(ratio > 0.5 && ratio < 2.5, `predicted ${predictedDowntimeMs} ms, measured ${downtimeMs} ms`);
   await run.update('acceptTarget', { by: 'ben' });
   const { outcome, status } = await run.result();
   assert.equal(outcome, 'completed');
