@@ -121,7 +121,10 @@ test('a target that never comes back is declared down by a human; then the sourc
         report.ledger.filter((entry) => entry.removedAt === null).map((entry) => entry.kind),
         ['replica', 'domain'],
       );
-      for (const what of [/^the source runs again$/, /^nothing was cleaned at new-.*, which was declared down/])
+      for (const what of [
+        /^the source runs again, .* after it was off$/,
+        /^nothing was cleaned at new-.*, which was declared down/,
+      ])
         assert.ok(
           report.events.some((event) => what.test(event.text)),
           String(what),

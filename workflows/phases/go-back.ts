@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import { formatInstant } from '../../src/model/format.js';
+import { formatDuration, formatInstant } from '../../src/model/format.js';
 import { parseDurationMs } from '../../src/request/units.js';
 import type { Line } from '../line.js';
 
@@ -37,7 +37,10 @@ export async function goBack(line: Line): Promise<void> {
       }),
       maybeThere ? ['source', 'target'] : ['source'],
     );
-    const back = assessment.running && marks.sourceStopping ? 'the source runs again' : 'the source is as it was';
+    const offMs = carried.offAt === null ? null : Date.now() - Date.parse(carried.offAt);
+    const after = offMs === null ? '' : `, ${formatDuration(offMs)} after it was off`;
+    const back =
+      assessment.running && marks.sourceStopping ? `the source runs again${after}` : 'the source is as it was';
     // Never seen off: it may stop yet.
     if (restored !== null && assessment.running && marks.sourceStopping && !marks.sourceOff)
       carried.calledOffAt = new Date().toISOString();
