@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { siteOf } from '../src/config.js';
 import { VmferryError } from '../src/errors.js';
 import type { Finding } from '../src/model/finding.js';
 import type { VmDescription } from '../src/model/vm.js';
@@ -9,8 +10,14 @@ import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { Assessment, MigrationActivities, PlannedDisk, Ref } from './io.js';
 
-export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess'> {
-  return { assess: ({ ref, request }) => assess(deps, ref, request) };
+export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess' | 'checkSites'> {
+  return {
+    checkSites({ source, target }) {
+      for (const name of [source, target]) siteOf(deps.config, name);
+      return Promise.resolve();
+    },
+    assess: ({ ref, request }) => assess(deps, ref, request),
+  };
 }
 
 async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): Promise<Assessment> {

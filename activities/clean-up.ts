@@ -1,6 +1,10 @@
 import { VmferryError } from '../src/errors.js';
 import { ownerOf, pause, signalOf } from './context.js';
-import type { ReplicaSpec } from '../src/platforms/platform.js';
+import { RateLimiter } from '../src/blocks/index.js';
+import type { DiskRecord } from '../src/model/status.js';
+import type { ReplicaSpec, ReplicaState } from '../src/platforms/platform.js';
+import { Progress } from './progress.js';
+import { verifyDisks } from './verify-disks.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, Ref } from './io.js';
 
@@ -48,7 +52,7 @@ export function cleanUpActivities(deps: ActivityDeps): Pick<MigrationActivities,
       if (state?.whole && input.keepWhole) {
         await target.discardTorn(input.migrationId, signalOf());
         await target.mergeLayers(input.migrationId, signalOf());
-        return { kept: true };
+        return { kept: true, disks: await rootsOf(target, state) };
       }
       // Without a state, too: its creation may have been cut off half-way.
       await target.removeReplica(input.migrationId, signalOf());
@@ -78,6 +82,13 @@ export async function cleanSource(deps: ActivityDeps, ref: Ref): Promise<void> {
   await source.endPoints(ref.vm, ref.migrationId, signalOf());
   await source.deleteCheckpoints(ref.vm, ref.migrationId, [], signalOf());
   await source.releaseClaim(ref.vm, ref.migrationId, signalOf());
+}
+
+/** Of a replica that was read back, from its manifests; none of one that was not. */
+async function rootsOf(target: Site, { owner, whole, verifiedPass }: ReplicaState): Promise<DiskRecord[]> {
+  if (!whole || verifiedPass < whole.pass) return [];
+  const plan = { limiter: new RateLimiter(null), progress: new Progress(), signal: signalOf(), ranges: null };
+  return (await verifyDisks(target, owner.migrationId, { ...plan, roots: true })).disks;
 }
 
 /** Takes over what another migration kept, once its workflow is seen to be over. */

@@ -3,7 +3,7 @@ import {
   copyDisk,
   LEAF_BYTES,
   Manifest,
-  RateLimiter,
+  type Limiter,
   type CopyOptions,
   type CopyStats,
   type LeafRange,
@@ -12,7 +12,6 @@ import {
 import { VmferryError } from '../src/errors.js';
 import type { PassRecord } from '../src/model/status.js';
 import type { OpenPoint, OpenReplica, PointDisk } from '../src/platforms/platform.js';
-import { parseRateBytesPerSecond } from '../src/request/units.js';
 import type { Progress } from './progress.js';
 
 /** More stretches than this are not remembered; then the whole disk is verified. */
@@ -32,14 +31,10 @@ export interface CopiedDisks {
   missedBytes: number | null;
 }
 
-export function limiterOf(bandwidth: string | null): RateLimiter {
-  return new RateLimiter(bandwidth === null ? null : parseRateBytesPerSecond(bandwidth));
-}
-
 interface CopyPlan {
   point: OpenPoint;
   replica: OpenReplica;
-  limiter: RateLimiter;
+  limiter: Limiter;
   progress: Progress;
   signal: AbortSignal;
   /** Afterwards read the same point in time whole, and copy what differs all the same. */

@@ -54,6 +54,8 @@ export interface PassInput extends Ref {
   audit: boolean;
   /** Reads what the pass wrote back; the final pass leaves it to `verifyPass`. */
   verify: boolean;
+  /** Reads the whole replica back, not only what the pass wrote. Default false. */
+  readBack?: boolean;
 }
 
 export interface PassResult {
@@ -131,6 +133,8 @@ export interface Notice {
 
 /** Every activity of `migrateVm`; each takes one object, may run twice and at once, and may be killed at any point. */
 export interface MigrationActivities {
+  /** Refuses a site that is in no `vmferry.yaml` of the worker that orchestrates. */
+  checkSites(ref: Pick<Ref, 'source' | 'target'>): Promise<void>;
   assess(input: { ref: Ref; request: MigrateVmRequest }): Promise<Assessment>;
   /**
    * Claims the source (of that `uuid`), then makes the empty replica, or takes over the one that the migration `adopt` kept.
@@ -138,7 +142,7 @@ export interface MigrationActivities {
    */
   prepare(input: Ref & { uuid: string; disks: PlannedDisk[]; adopt: string | null }): Promise<void>;
   runPass(input: PassInput): Promise<PassResult>;
-  verifyPass(input: Ref & { bandwidth: string | null }): Promise<DiskRecord[]>;
+  verifyPass(input: Ref & { bandwidth: string | null; readBack?: boolean }): Promise<DiskRecord[]>;
   rehearse(input: RehearsalInput): Promise<RehearsalResult>;
   endRehearsal(ref: Ref): Promise<void>;
   /** Looks at the source just before it is stopped: what answers, and that it is still the same VM; then holds its autostart off. */
@@ -168,8 +172,8 @@ export interface MigrationActivities {
   ): Promise<{ startedAgain: boolean }>;
   /** Ends points, checkpoints and claim at the source. */
   cleanSource(ref: Ref): Promise<void>;
-  /** Removes the replica where it is not whole, or where asked. */
-  cleanTarget(input: Ref & { keepWhole: boolean }): Promise<{ kept: boolean }>;
+  /** Removes the replica where it is not whole, or where asked; of one that is kept and verified, gives the root digests. */
+  cleanTarget(input: Ref & { keepWhole: boolean }): Promise<{ kept: boolean; disks?: DiskRecord[] }>;
   /** Does nothing: that it was done shows that a worker is there. */
   answer(ref: Ref): Promise<void>;
   notify(input: { ref: Ref; notify: NonNullable<MigrateVmRequest['notify']>; notice: Notice }): Promise<void>;

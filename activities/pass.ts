@@ -1,13 +1,14 @@
 import { VmferryError } from '../src/errors.js';
-import type { RateLimiter } from '../src/blocks/index.js';
+import type { Limiter } from '../src/blocks/index.js';
 import type { PassRecord } from '../src/model/status.js';
 import type { OpenPoint, OpenReplica, ReplicaState } from '../src/platforms/platform.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
 import { attemptOf, ownerOf, showProgress, signalOf } from './context.js';
-import { coarsened, copyDisks, limiterOf, type CopiedDisks, type WrittenRanges } from './copy-disks.js';
+import { coarsened, copyDisks, type CopiedDisks, type WrittenRanges } from './copy-disks.js';
 import { driftOfDisks } from './cut-over.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, PassInput, PassResult } from './io.js';
+import { SiteLimits } from './limits.js';
 import { Progress } from './progress.js';
 import { assertUntouched, lookAtStopped, type Stopped } from './stopped.js';
 import { verifyDisks, type Verified } from './verify-disks.js';
@@ -18,19 +19,26 @@ const KEEP_ALIVE_MS = 5_000;
 const TRIES_A_GENERATION = 10_000;
 
 export function passActivities(deps: ActivityDeps): Pick<MigrationActivities, 'runPass' | 'verifyPass'> {
+  const limits = new SiteLimits(deps.config);
   return {
     runPass(input) {
       const progress = new Progress();
       showProgress(() => progress.list());
-      return runPass(deps, input, progress);
+      return runPass(deps, limits, input, progress);
     },
     async verifyPass(input) {
       const progress = new Progress();
       showProgress(() => progress.list());
       const target = deps.site(input.target);
       const sealed = (await target.readReplica(input.migrationId, signalOf()))?.whole?.result as Sealed | undefined;
-      const ranges = sealed?.written ?? null;
-      const plan = { limiter: limiterOf(input.bandwidth), progress, signal: signalOf(), ranges, roots: true };
+      const ranges = input.readBack ? null : (sealed?.written ?? null);
+      const plan = {
+        limiter: limits.of(input.bandwidth, input.target),
+        progress,
+        signal: signalOf(),
+        ranges,
+        roots: true,
+      };
       const { disks, failure } = await verifyDisks(target, input.migrationId, plan);
       if (failure) throw failure;
       return disks;
@@ -53,7 +61,12 @@ interface Sealed extends Pick<
  * One pass over all disks: a point in time of the source, copied into the replica or a layer, sealed, verified. A retry
  * goes on with the same point if it is still there; after the seal it only tidies up.
  */
-async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress): Promise<PassResult> {
+async function runPass(
+  deps: ActivityDeps,
+  limits: SiteLimits,
+  input: PassInput,
+  progress: Progress,
+): Promise<PassResult> {
   const signal = signalOf();
   const source = deps.site(input.source);
   const target = deps.site(input.target);
@@ -64,7 +77,7 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
       `cannot copy to ${input.target}: the replica of migration ${input.migrationId} is gone`,
       { remedy: 'Abort, and start a new migration.' },
     );
-  const limiter = limiterOf(input.bandwidth);
+  const limiter = limits.of(input.bandwidth, input.source, input.target);
   let sealed: Sealed;
   if (before.whole && before.whole.pass >= input.number) {
     sealed = before.whole.result as Sealed;
@@ -74,8 +87,11 @@ async function runPass(deps: ActivityDeps, input: PassInput, progress: Progress)
       sealedMeanwhile(target, input, error),
     );
   }
-  const { written: ranges, ...result } = withoutStopped(sealed);
-  const plan = { limiter, progress, signal, ranges, roots: input.kind === 'seed' };
+  const { written, ...result } = withoutStopped(sealed);
+  const reading = limits.of(input.bandwidth, input.target);
+  const ranges = input.readBack ? null : written;
+  const roots = input.kind === 'seed' || input.readBack === true;
+  const plan = { limiter: reading, progress, signal, ranges, roots };
   const verifyAndMerge = async () => {
     const { disks, failure }: Verified = input.verify
       ? await verifyDisks(target, input.migrationId, plan)
@@ -116,7 +132,7 @@ async function bothToTheEnd<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]>
 
 interface Running {
   progress: Progress;
-  limiter: RateLimiter;
+  limiter: Limiter;
   signal: AbortSignal;
 }
 

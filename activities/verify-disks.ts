@@ -1,4 +1,4 @@
-import { Manifest, verifyReplica, type RateLimiter } from '../src/blocks/index.js';
+import { Manifest, verifyReplica, type Limiter } from '../src/blocks/index.js';
 import { VmferryError } from '../src/errors.js';
 import type { DiskRecord } from '../src/model/status.js';
 import type { TargetSite } from '../src/platforms/platform.js';
@@ -6,7 +6,7 @@ import type { WrittenRanges } from './copy-disks.js';
 import type { Progress } from './progress.js';
 
 interface VerifyPlan {
-  limiter: RateLimiter;
+  limiter: Limiter;
   progress: Progress;
   signal: AbortSignal;
   /** What is to be read back; null for everything. */

@@ -33,7 +33,9 @@ export const libvirtSite = z.strictObject({
     .default('/var/lib/libvirt/images')
     .describe('Where backup jobs keep what the guest overwrites meanwhile; QEMU writes there.'),
   scratchReserve: size.default('512MiB').describe('A backup job is ended when less than this is free.'),
-  bandwidth: rate.optional().describe('Limit for all copies to or from this site.'),
+  bandwidth: rate
+    .optional()
+    .describe('Limit for all copies to or from this site by one worker; a migration may have a lower one.'),
 });
 export type LibvirtSiteConfig = z.infer<typeof libvirtSite>;
 
@@ -88,7 +90,7 @@ export async function loadConfig(path?: string): Promise<VmferryConfig & { path:
 
 /** The site of that name. @throws VmferryError `NotFound`, naming those that exist. */
 export function siteOf(config: VmferryConfig, name: string): SiteConfig {
-  const site = config.sites[name];
+  const site = Object.hasOwn(config.sites, name) ? config.sites[name] : undefined;
   if (site) return site;
   const known = Object.keys(config.sites).join(', ') || 'none';
   throw new VmferryError('NotFound', `there is no site "${name}"`, { remedy: `Sites in vmferry.yaml: ${known}.` });

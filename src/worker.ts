@@ -116,6 +116,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       namespace,
       taskQueue: TASK_QUEUE,
       workflowBundle: { code },
+      // Local ones only: what is done at a site is done by a worker for it.
+      activities: { checkSites: (ref: Parameters<typeof activities.checkSites>[0]) => activities.checkSites(ref) },
+      interceptors: shared.interceptors,
+      enableNonLocalActivities: false,
       maxCachedWorkflows: 200,
       reuseV8Context: true,
     }),

@@ -1,4 +1,9 @@
-import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  proxyLocalActivities,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { MigrationActivities } from '../activities/io.js';
 import { named } from './trouble.js';
 
@@ -31,9 +36,16 @@ const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
   'rehearse',
   'stopSource',
   'watchSource',
+  'cleanTarget',
   'probeTarget',
   'finalizeTarget',
 ]);
+
+/** By the worker that orchestrates, at once: nobody polls for a site that does not exist. @throws `NotFound`, naming those that do. */
+export const { checkSites } = proxyLocalActivities<Pick<MigrationActivities, 'checkSites'>>({
+  startToCloseTimeout: '10s',
+  retry: { maximumAttempts: 3 },
+});
 
 function optionsFor(name: keyof MigrationActivities, site: string, manner: Manner): ActivityOptions {
   const { tries, ...takenUp } = MANNERS[manner];

@@ -92,10 +92,13 @@ export function whyTooLong(migration: Migration): string | null {
 function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, payload: Payloads[N]): string | null {
   if (
     name === 'undoCutover' &&
-    migration.marks.probesPassed &&
+    // A source that was off has no downtime to measure; one that ran has it from the first probe that passed.
+    (migration.marks.probesPassed ||
+      migration.status.downtimeMs !== null ||
+      underlying(migration) === 'awaiting-acceptance') &&
     !(payload as Payloads['undoCutover']).discardTargetWrites
   ) {
-    return 'the target has run and passed its probes, and nothing tracks what it wrote: say discardTargetWrites: true (vmferry undo --discard-target-writes) to give that up';
+    return 'the target has run and answered, and nothing tracks what it wrote: say discardTargetWrites: true (vmferry undo --discard-target-writes) to give that up';
   }
   if (name === 'approveCutover') {
     const { at } = payload as Payloads['approveCutover'];
@@ -138,13 +141,16 @@ function apply<N extends DecisionName>(migration: Migration, name: N, payload: P
       status.approval = { by: by ?? null, at: new Date(now).toISOString(), cutoverAt: at ?? null, expiresAt };
       if (at) carried.notBefore = at;
       carried.announced = carried.announced.filter((each) => !each.startsWith('lapsing'));
-      if (!carried.notBefore || Date.parse(carried.notBefore) <= now) return 'cutover approved';
+      const predicted = status.predictedDowntimeMs;
+      const down = predicted === null ? '' : `; predicted downtime ${formatDuration(predicted)}`;
+      if (!carried.notBefore || Date.parse(carried.notBefore) <= now) return `cutover approved${down}`;
       const early = Date.parse(carried.notBefore) > Date.parse(expiresAt);
-      return `cutover approved, not before ${carried.notBefore}${early ? `; but the approval lapses before that, at ${expiresAt}: approve again nearer to the time` : ''}`;
+      return `cutover approved, not before ${carried.notBefore}${down}${early ? `; but the approval lapses before that, at ${expiresAt}: approve again nearer to the time` : ''}`;
     }
     case 'rejectCutover':
-      status.approval = null;
-      carried.approvalRequired = true;
+      // The time that came with the approval goes with it.
+      if (status.approval?.cutoverAt) carried.notBefore = request.cutover.at ?? null;
+      migration.withdrawApproval();
       if (migration.askingForce) wishes.undo = true;
       return 'approval withdrawn; syncing goes on';
     case 'scheduleCutover':

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, patched } from '@temporalio/workflow';
 import type { MigrationActivities } from '../activities/io.js';
 import type { DecisionName } from '../src/request/decisions.js';
 import { activity, type Manner } from './activities.js';
@@ -80,7 +80,8 @@ export class Line {
   }
 
   /**
-   * Runs an activity whose failure ends the migration; but a worker is waited for.
+   * Runs an activity whose failure ends the migration; but a worker is waited for, and for the cure of failures with the
+   * codes `waitFor`.
    * @throws Aborted when that was asked for meanwhile.
    */
   async first<N extends keyof MigrationActivities>(
@@ -88,6 +89,7 @@ export class Line {
     site: string,
     summary: string,
     input: Parameters<MigrationActivities[N]>[0],
+    waitFor: readonly string[],
   ) {
     for (;;) {
       this.checkAbort();
@@ -95,8 +97,10 @@ export class Line {
         return await this.interruptible(() => this.once(name, site, 'patient', summary, input));
       } catch (error) {
         this.checkAbort();
-        if (!(error instanceof NobodyThere)) throw error;
-        await this.attention(troubleOf(error), { worker: error.site });
+        const trouble = troubleOf(error);
+        const waits = waitFor.includes(trouble.code) && patched('wait-in-first-step');
+        if (!(error instanceof NobodyThere) && !waits) throw error;
+        await this.attention(trouble, { worker: nobodyAt(error) });
       }
     }
   }
@@ -222,6 +226,11 @@ export class Line {
     const { status, wishes } = migration;
     const before = status.phase;
     migration.carried.resumeTo = before;
+    // What was approved is the VM as it was assessed.
+    if (trouble.code === 'Drift' && !goingBack && status.approval) {
+      migration.withdrawApproval();
+      migration.event('the approval lapsed: the source is not as it was assessed any more');
+    }
     status.error = trouble;
     wishes.resumed = false;
     const sides = migration.unreachable.join(' or the ');

@@ -1,4 +1,4 @@
-import { ApplicationFailure, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { ApplicationFailure, patched, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Evidence, MigrationStatus, PassRecord, Phase, ProbeResult } from '../src/model/status.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
@@ -33,6 +33,8 @@ export class Migration {
   askingForce = false;
   /** The sides that a human may declare down, while a step waits for one. */
   unreachable: readonly Side[] = [];
+  /** False when a site is named that does not exist: nobody there could be told, or write a report. */
+  sitesExist = true;
   private published: Phase | null = null;
 
   constructor(
@@ -136,10 +138,12 @@ export class Migration {
     for (const entry of this.status.ledger) {
       if (entry.kind === kind && entry.removedAt === null && entry.name !== except) entry.removedAt = now;
     }
-    // Checkpoints come and go with every pass: those long gone are of no use to anybody.
-    const gone = this.status.ledger.filter((entry) => entry.kind === 'checkpoint' && entry.removedAt !== null);
-    const drop = new Set(gone.slice(0, Math.max(0, gone.length - 10)));
-    this.status.ledger = this.status.ledger.filter((entry) => !drop.has(entry));
+    // Points and checkpoints come and go with every pass: those long gone are of no use to anybody.
+    for (const passing of ['checkpoint', 'point']) {
+      const gone = this.status.ledger.filter((entry) => entry.kind === passing && entry.removedAt !== null);
+      const drop = new Set(gone.slice(0, Math.max(0, gone.length - 10)));
+      this.status.ledger = this.status.ledger.filter((entry) => !drop.has(entry));
+    }
     const first = this.status.ledger.findIndex((entry) => entry.removedAt !== null);
     if (this.status.ledger.length > KEPT_PHASES && first >= 0) this.status.ledger.splice(first, 1);
   }
@@ -148,7 +152,18 @@ export class Migration {
     this.status.passCount = record.number;
     this.status.passes.push(record);
     if (this.status.passes.length > KEPT_PASSES) this.status.passes.splice(1, 1);
-    this.repredict();
+    // What was predicted stands from here on, to be held against what is measured.
+    if (record.kind !== 'final') this.repredict();
+  }
+
+  /** Takes the approval back; another is needed from here on, and people are told so. */
+  withdrawApproval(): void {
+    this.status.approval = null;
+    this.carried.approvalRequired = true;
+    if (!this.carried.announced.some((each) => each.startsWith('awaited'))) return;
+    // `patched` can go with the last migration that was begun before 2026-12.
+    if (this.request.notify && !patched('tell-again')) return;
+    this.carried.announced = this.carried.announced.filter((each) => !each.startsWith('awaited'));
   }
 
   addEvidence(probes: ProbeResult[], evidence: Evidence[]): void {

@@ -14,7 +14,7 @@ export async function tell(
 ): Promise<void> {
   const { migration } = line;
   const { notify } = migration.request;
-  if (!notify) return;
+  if (!notify || !migration.sitesExist) return;
   const { ref } = migration;
   const { migrationId, vm, source, target, phase, decisions } = migration.status;
   const notice: Notice = { event, text, status: { migrationId, vm, source, target, phase, decisions } };
@@ -31,6 +31,7 @@ export async function tell(
 export async function writeReport(line: Line): Promise<void> {
   const { migration } = line;
   const { ref, marks, status } = migration;
+  if (!migration.sitesExist) return;
   try {
     const { path } = await atEither(line, marks.targetConfirmedDown ? ref.target : null, (site) =>
       line.once('writeReport', site, 'patient', 'write the report', status),

@@ -5,7 +5,7 @@ import { CopyTasks, IN_FLIGHT, type CopyTask } from './copy-tasks.js';
 import { tiedController } from './deferred.js';
 import { LEAF_BYTES } from './digest.js';
 import { CHUNK_BYTES, LeafCopier } from './leaf-copier.js';
-import type { RateLimiter } from './limiter.js';
+import type { Limiter } from './limiter.js';
 import type { Manifest } from './manifest.js';
 import { runPipeline } from './pipeline.js';
 import { changedLeaves } from './plan.js';
@@ -26,7 +26,7 @@ export interface CopyOptions {
   /** Called when everything that changed is durably marked, before the first block is written. */
   onMarked?: () => Promise<void>;
   /** Counts what is read from the source. */
-  limiter?: RateLimiter;
+  limiter?: Limiter;
   /** Called twice a second, and at the end. */
   onProgress?: (progress: Progress) => void;
   /** Requests of 512 KiB under way at once; each takes as much memory. Default 16. */

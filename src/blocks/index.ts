@@ -2,7 +2,7 @@ export * from './block-device.js';
 export { copyDisk, type CopyOptions, type CopyStats } from './copy.js';
 export { DIGEST_BYTES, LEAF_BYTES } from './digest.js';
 export { FileStore, type FileStoreOptions } from './file-store.js';
-export { RateLimiter } from './limiter.js';
+export { RateLimiter, type Limiter } from './limiter.js';
 export { Manifest, manifestFileBytes, type LeafRange } from './manifest.js';
 export { openNbd, type NbdDevice, type NbdOptions } from './nbd/device.js';
 export { changedLeaves } from './plan.js';

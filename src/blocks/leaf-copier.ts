@@ -2,7 +2,7 @@ import type { BlockReader, BlockStore } from './block-device.js';
 import { SharedFlush, type Committer } from './committer.js';
 import { DATA_LEAVES, type CopyTask } from './copy-tasks.js';
 import { DIGEST_BYTES, isZero, LEAF_BYTES, leafDigest, leafLength, ZERO_LEAF_DIGEST } from './digest.js';
-import type { RateLimiter } from './limiter.js';
+import type { Limiter } from './limiter.js';
 import type { LeafRange, Manifest } from './manifest.js';
 import type { Meter } from './progress.js';
 
@@ -12,7 +12,7 @@ export interface LeafCopierParts {
   source: BlockReader;
   replica: BlockStore;
   manifest: Manifest;
-  limiter: RateLimiter | undefined;
+  limiter: Limiter | undefined;
   committer: Committer;
   meter: Meter;
   /** Write only the leaves whose digest differs from the manifest's. */

@@ -4,6 +4,9 @@ import { deferred } from './deferred.js';
 /** At most this much at once after a pause. */
 const BURST_MS = 250;
 
+/** What a copy needs of a limit. */
+export type Limiter = Pick<RateLimiter, 'take'>;
+
 /**
  * A bandwidth limit shared by everything that it is given to; the rate may change at any time. A token bucket: who
  * comes takes his bytes and waits until they are paid for, in order.

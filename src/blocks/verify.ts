@@ -3,7 +3,7 @@ import type { BlockReader } from './block-device.js';
 import { DATA_LEAVES, IN_FLIGHT } from './copy-tasks.js';
 import { tiedController } from './deferred.js';
 import { DIGEST_BYTES, LEAF_BYTES, leafDigest, leafLength, ZERO_LEAF_DIGEST } from './digest.js';
-import type { RateLimiter } from './limiter.js';
+import type { Limiter } from './limiter.js';
 import type { LeafRange, Manifest } from './manifest.js';
 import { runPipeline } from './pipeline.js';
 import { ExtentCursor, leafRuns } from './plan.js';
@@ -19,7 +19,7 @@ export interface VerifyOptions {
   totalBytes?: number;
   /** Mark leaves that do not match as unknown, durably, so that the next pass copies them again. Default false. */
   markMismatches?: boolean;
-  limiter?: RateLimiter;
+  limiter?: Limiter;
   /** Called twice a second, and at the end. */
   onProgress?: (progress: Progress) => void;
   /** Requests of 512 KiB under way at once. Default 16. */

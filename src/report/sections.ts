@@ -181,7 +181,6 @@ export function ledger(report: MigrationReport): Markup | null {
 
 function stays({ outcome }: MigrationReport, { kind }: LedgerEntry): Markup | string {
   if (outcome === 'completed' && kind === 'domain') return 'kept: it is the VM now';
-  if (outcome === 'completed' && kind === 'replica') return 'kept: its disks are the VM’s now';
   return html`<b>still there</b>`;
 }
 

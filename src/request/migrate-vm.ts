@@ -77,6 +77,12 @@ export const migrateVmRequest = z.strictObject({
         .enum(['auto', 'required', 'never'])
         .default('auto')
         .describe("Freeze the guest's file systems for each point in time."),
+      readBack: z
+        .enum(['whole', 'written'])
+        .default('whole')
+        .describe(
+          'What is read back from the storage of the target after the approval, before the source is stopped: the whole replica once more, or only what the last pass wrote.',
+        ),
       audit: z
         .enum(['none', 'before-approval'])
         .default('none')

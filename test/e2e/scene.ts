@@ -132,19 +132,19 @@ export class Scene {
     const result = await run.result();
     assert.equal(result.outcome, outcome, result.status.error?.message);
     assert.deepEqual(await this.watch!.stop(), []);
-    const kept = outcome === 'completed' ? 'nothing' : `/.vmferry-${result.status.migrationId}`;
+    // What stays: the UEFI variables of the VM that is at the target now, or the folder of the replica that is kept.
+    const { migrationId } = result.status;
+    const kept = outcome === 'completed' ? `-${migrationId}.nvram` : `/.vmferry-${migrationId}`;
     const left = await this.world.leftovers(result.status.migrationId);
     assert.deepEqual(
       left.filter((line) => !line.endsWith(kept)),
       [],
     );
-    const stays = outcome === 'completed' ? ['domain'] : [];
+    const stays = outcome === 'completed' ? ['domain'] : ['replica'];
+    const open = result.status.ledger.filter((entry) => entry.removedAt === null).map((entry) => entry.kind);
     assert.deepEqual(
-      result.status.ledger
-        .filter((entry) => entry.removedAt === null)
-        .map((entry) => entry.kind)
-        .filter((kind) => kind !== 'replica'),
-      stays,
+      open.filter((kind) => !stays.includes(kind)),
+      [],
     );
     return result.status;
   }

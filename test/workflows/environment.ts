@@ -115,7 +115,16 @@ export class Environment {
         }),
       );
     const workflowBundle = bundleWith(options.patience ?? {});
-    begin('workflows', await Worker.create({ connection, taskQueue: queue, workflowBundle }));
+    begin(
+      'workflows',
+      await Worker.create({
+        connection,
+        taskQueue: queue,
+        workflowBundle,
+        activities: { checkSites: (ref: Parameters<typeof activities.checkSites>[0]) => activities.checkSites(ref) },
+        enableNonLocalActivities: false,
+      }),
+    );
     const sides = (['source', 'target'] as const).filter((side) => !options.without?.includes(side));
     await Promise.all(sides.map(start));
     try {

@@ -18,6 +18,7 @@ export class FakeWorld {
   whole = 0;
   autostart = true;
   rehearsing = false;
+  readonly unknownSites = new Set<string>();
   readonly violations: string[] = [];
   readonly calls: string[] = [];
   readonly passInputs: PassInput[] = [];
@@ -30,6 +31,8 @@ export class FakeWorld {
   /** Bytes that each delta changes. */
   deltaBytes = 1_000;
   guestStops = true;
+  /** Root digest of the replica that is kept. */
+  keptRoot: string | null = null;
   /** The guest stops only when the migration is going back. */
   stopsLate = false;
   probesPass = true;
@@ -97,6 +100,11 @@ export class FakeWorld {
     const done = Promise.resolve();
     const off = { off: true, tookMs: 10 };
     return {
+      checkSites: ({ source, target }) => {
+        const unknown = [source, target].find((name) => this.unknownSites.has(name));
+        if (unknown === undefined) return done;
+        throw ApplicationFailure.nonRetryable(`there is no site ${unknown}; there are: dc-old, dc-new`, 'NotFound');
+      },
       assess: ({ request }) => {
         const parsed = migrateVmRequest.parse(request);
         return Promise.resolve({
@@ -219,7 +227,8 @@ export class FakeWorld {
       cleanTarget: () => {
         const kept = this.whole > 0;
         if (!kept) this.replica = false;
-        return Promise.resolve({ kept });
+        const disk = { name: 'vda', sizeBytes: 1 << 30, rootDigest: this.keptRoot, verifiedAt: null };
+        return Promise.resolve({ kept, disks: kept && this.keptRoot !== null ? [disk] : [] });
       },
       answer: () => done,
       notify: ({ notice }) => {
@@ -258,7 +267,15 @@ export class FakeWorld {
         tracking: 'bitmap',
         note: null,
       },
-      disks: [{ name: 'vda', sizeBytes: 1 << 30, rootDigest: 'r1', verifiedAt: new Date().toISOString() }],
+      // As the real one: of the seed only.
+      disks: [
+        {
+          name: 'vda',
+          sizeBytes: 1 << 30,
+          rootDigest: input.kind === 'seed' ? 'r1' : null,
+          verifiedAt: new Date().toISOString(),
+        },
+      ],
       verified: input.verify,
       checkpoint: input.kind === 'final' ? '' : `vmferry-${input.migrationId}-${input.number}`,
       instance: this.sourceRuns ? '1' : null,

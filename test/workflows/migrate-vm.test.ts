@@ -46,7 +46,7 @@ test('a migration approved by a signal and accepted by an update completes, with
     assert.equal(status.disks[0]!.rootDigest, 'r2');
     assert.deepEqual(
       status.ledger.filter((entry) => entry.removedAt === null).map((entry) => entry.kind),
-      ['replica', 'domain'],
+      ['domain'],
     );
   });
   assert.equal(world.sourceRuns, false);
@@ -370,7 +370,7 @@ test('a dry run assesses and reports, and touches nothing', async () => {
   await environment.migrate(world, { dryRun: true }, async (run) => {
     assert.equal((await run.result()).outcome, 'dry-run');
   });
-  assert.deepEqual(world.calls, ['assess', 'writeReport']);
+  assert.deepEqual(world.calls, ['checkSites', 'assess', 'writeReport']);
 });
 
 test('hardware that changes takes the approval back and is assessed and rehearsed again', async () => {

@@ -52,6 +52,7 @@ export async function finalize(line: Line): Promise<void> {
   // Not to be given up: without the target, the source must not be retired.
   const moved = { ...ref, autostart: assessment.autostart, movedAt: new Date().toISOString() };
   const done = await line.back('finalizeTarget', 'target', `make the target final, retire ${ref.vm}`, () => moved, []);
+  migration.removed('replica');
   if (!done?.retired && (await line.back('retireSource', 'source', `retire ${ref.vm}`, () => moved)) === null) {
     migration.event(`nothing was cleaned at ${ref.source}, which was declared down: the ledger says what is there`);
     return;
@@ -59,4 +60,5 @@ export async function finalize(line: Line): Promise<void> {
   marks.claimed = false;
   migration.removed('claim');
   migration.removed('checkpoint');
+  migration.removed('point');
 }

@@ -1,13 +1,22 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import { blockers } from '../../src/model/finding.js';
 import { formatCount } from '../../src/model/format.js';
+import { checkSites } from '../activities.js';
 import type { Line } from '../line.js';
 
 /** Looks at everything before anything is touched; stops on what is blocking and not waived by name. */
 export async function assess(line: Line): Promise<void> {
   const { migration } = line;
   const { status, carried, request, ref } = migration;
-  const assessment = await line.first('assess', ref.source, `assess ${ref.vm}`, { ref, request });
+  // `patched` can go with the last migration that was begun before 2026-12.
+  if (patched('check-sites')) {
+    migration.sitesExist = false;
+    await checkSites(ref);
+    migration.sitesExist = true;
+  }
+  // Whoever only wants to know is told at once.
+  const waitFor = request.dryRun ? [] : ['Unreachable', 'Denied'];
+  const assessment = await line.first('assess', ref.source, `assess ${ref.vm}`, { ref, request }, waitFor);
   carried.assessment = assessment;
   carried.lastInstance = assessment.instance;
   status.findings = assessment.findings;

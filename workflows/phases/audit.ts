@@ -32,8 +32,7 @@ export function noteAudit(migration: Migration, { record, missedBytes }: PassRes
 /** Takes an approval back, with the reason; another is needed from here on. */
 export function withdraw(migration: Migration, why: string): void {
   migration.event(migration.status.approval ? `the approval lapsed: ${why}` : why);
-  migration.status.approval = null;
-  migration.carried.approvalRequired = true;
+  migration.withdrawApproval();
 }
 
 export function settled(migration: Migration): boolean {

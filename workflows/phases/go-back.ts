@@ -78,7 +78,7 @@ async function watchLateStop(line: Line): Promise<void> {
 /** Removes what the migration left at both sides. A side that a human declared down is left as it is. */
 async function cleanUp(line: Line): Promise<void> {
   const { migration } = line;
-  const { ref, marks } = migration;
+  const { ref, marks, status } = migration;
   if (
     marks.rehearsal &&
     !marks.targetConfirmedDown &&
@@ -95,10 +95,15 @@ async function cleanUp(line: Line): Promise<void> {
     marks.claimed = false;
     migration.removed('claim');
     migration.removed('checkpoint');
+    migration.removed('point');
   }
   if (marks.replica && !marks.targetConfirmedDown) {
     const cleaned = await line.back('cleanTarget', 'target', 'clean the target', () => ({ ...ref, keepWhole: true }));
     if (cleaned?.kept) migration.event('the whole replica is kept at the target; `vmferry replicas` lists it');
+    for (const { name, rootDigest } of cleaned?.disks ?? []) {
+      const known = status.disks.find((each) => each.name === name);
+      if (known) known.rootDigest = rootDigest;
+    }
     if (cleaned && !cleaned.kept) migration.removed('replica');
     marks.replica = false;
   }

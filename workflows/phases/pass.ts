@@ -9,17 +9,19 @@ import { auditDue, noteAudit, withdraw } from './audit.js';
 /** A guest that stops this long after its cutover was called off was stopped by somebody else. */
 const LATE_STOP_MS = 30 * 60_000;
 
-/** One pass over all disks, with what it found written down. */
-export async function pass(line: Line, kind: PassKind): Promise<PassResult> {
+/** One pass over all disks, with what it found written down. `readBack`: the whole replica is read back with it. */
+export async function pass(line: Line, kind: PassKind, readBack = false): Promise<PassResult> {
   const { migration } = line;
   const { status, carried, ref } = migration;
   const number = status.passCount + 1;
   if (kind !== 'final') migration.expect('checkpoint', ref.source, `vmferry-${ref.migrationId}-${number}`);
+  migration.expect('point', ref.source, ref.vm);
   status.work = 'pass';
   migration.changed();
-  const summary = kind === 'seed' ? `pass ${number}: seed` : `pass ${number}: ${kind}`;
+  const summary =
+    kind === 'seed' ? `pass ${number}: seed` : `pass ${number}: ${kind}${readBack ? ', and all read back' : ''}`;
   try {
-    const input = () => passInput(migration, kind, number);
+    const input = () => ({ ...passInput(migration, kind, number), readBack });
     const result =
       kind === 'final'
         ? await line.cut('runPass', ref.target, summary, input())
@@ -55,15 +57,14 @@ function passInput(migration: Migration, kind: PassKind, number: number): PassIn
 
 function note(migration: Migration, result: PassResult): void {
   const { status, carried, request, ref } = migration;
+  migration.removed('point');
   migration.removed('checkpoint', result.checkpoint);
   if (result.checkpoint) migration.expect('checkpoint', ref.source, result.checkpoint);
-  for (const disk of result.disks) {
-    const known = status.disks.find((each) => each.name === disk.name);
-    if (known)
-      Object.assign(known, {
-        rootDigest: disk.rootDigest ?? known.rootDigest,
-        verifiedAt: disk.verifiedAt ?? known.verifiedAt,
-      });
+  for (const known of status.disks) {
+    const disk = result.disks.find((each) => each.name === known.name);
+    // The digest of the pass before is no more than that; where nothing was written it still holds.
+    known.rootDigest = disk?.rootDigest ?? (result.record.bytesWritten === 0 ? known.rootDigest : null);
+    known.verifiedAt = disk?.verifiedAt ?? known.verifiedAt;
   }
   if (carried.lastInstance !== result.instance) {
     if (carried.lastInstance && result.instance)

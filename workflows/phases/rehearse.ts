@@ -31,8 +31,7 @@ export async function rehearse(line: Line): Promise<void> {
       migration.event(`the rehearsal of pass ${status.passCount} passed`);
     } else {
       // Nothing goes on by itself on the evidence of a failed rehearsal.
-      status.approval = null;
-      carried.approvalRequired = true;
+      migration.withdrawApproval();
       migration.event('the rehearsal failed: a human has to look at the evidence and approve, or rehearse again');
     }
   } finally {

@@ -72,7 +72,7 @@ interface Hold {
 }
 
 /** What a cutover still waits for, in words, or null when it is due. */
-function whatHoldsCutover(migration: Migration): Hold | null {
+export function whatHoldsCutover(migration: Migration): Hold | null {
   const { status, carried, request } = migration;
   const now = Date.now();
   const never = Number.MAX_SAFE_INTEGER;

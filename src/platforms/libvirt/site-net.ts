@@ -3,7 +3,8 @@ import type { Host } from '../../exec/host.js';
 /** TCP from the site itself, with nothing but bash (its /dev/tcp): guests are often reached from their host only. */
 
 const CONNECT_SECONDS = 2;
-const SCAN_SECONDS = 1;
+/** All ports are tried at once, each by a process: on a busy host a second was not enough to find any. */
+const SCAN_SECONDS = 3;
 
 /** Says on standard output which of the ports accept a connection. All are tried at once; the list is ours and short. */
 const SCAN = `
