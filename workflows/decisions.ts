@@ -130,6 +130,13 @@ function parsePayload<N extends DecisionName>(name: N, input: unknown): { payloa
   return { wrong: `wrong payload: ${wrongFields(result.error, given).join('; ')}` };
 }
 
+/** When the main line comes to what was asked for. */
+function whenNext({ status, wishes }: Migration): string {
+  if (status.phase === 'paused' || wishes.pause) return 'with the resume';
+  if (status.phase === 'needs-attention') return 'when it goes on';
+  return status.work === 'idle' ? 'now' : 'next';
+}
+
 /** Does what was decided: sets wishes and state; the main line acts on them. Returns what it did, in words. */
 function apply<N extends DecisionName>(migration: Migration, name: N, payload: Payloads[N]): string {
   const { status, carried, wishes, request } = migration;
@@ -164,10 +171,10 @@ function apply<N extends DecisionName>(migration: Migration, name: N, payload: P
     }
     case 'syncNow':
       wishes.syncNow = true;
-      return 'a pass begins now';
+      return `a pass begins ${whenNext(migration)}`;
     case 'rehearse':
       wishes.rehearse = true;
-      return 'a rehearsal follows';
+      return `a rehearsal begins ${whenNext(migration)}`;
     case 'pause':
       wishes.pause = true;
       return 'pausing';

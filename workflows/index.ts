@@ -1,1 +1,2 @@
 export { migrateVm } from './migrate-vm.js';
+export { refuseUnknown as default } from './unknown.js';

@@ -98,7 +98,6 @@ test('digests that a later pass made untrue are not reported, and a kept replica
   const world = new FakeWorld();
   world.keptRoot = 'r9';
   await environment.migrate(world, {}, async (run) => {
-    await run.phase('seeding');
     const synced = await run.phase('awaiting-approval');
     assert.deepEqual(
       synced.disks.map((disk) => disk.rootDigest),
@@ -143,5 +142,25 @@ test('a site that cannot be reached while the VM is assessed is waited for; who 
   asked.fail('assess', 'Unreachable');
   await environment.migrate(asked, { dryRun: true }, async (run) => {
     await assert.rejects(run.handle.result());
+  });
+});
+
+test('a workflow type that there is not fails at once, and says which there is', async () => {
+  await environment.migrate(new FakeWorld(), {}, async (run) => {
+    const client = environment.test.client;
+    const { taskQueue } = await run.handle.describe();
+    for (const [type, says] of [
+      ['migrateWave', /not supported yet/],
+      ['noSuchType', /there is no workflow type "noSuchType"; there is: migrateVm/],
+    ] as const) {
+      const started = await client.workflow.start(type, { taskQueue, workflowId: `unknown-${taskQueue}-${type}` });
+      const why = await started.result().then(
+        () => assert.fail('it was to fail'),
+        (error: Error) => (error.cause as Error).message,
+      );
+      assert.match(why, says);
+    }
+    await run.update('abort');
+    await run.result();
   });
 });
