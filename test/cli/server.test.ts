@@ -55,7 +55,13 @@ before(async () => {
   };
   const short = { shutdownGraceTime: '1s', maxHeartbeatThrottleInterval: '100ms' } as const;
   const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: 'vmferry', workflowBundle: bundle }),
+    Worker.create({
+      connection,
+      taskQueue: 'vmferry',
+      workflowBundle: bundle,
+      activities: { checkSites: (ref: Parameters<typeof activities.checkSites>[0]) => activities.checkSites(ref) },
+      enableNonLocalActivities: false,
+    }),
     Worker.create({ connection, taskQueue: 'vmferry.site.dc-old', activities, ...short }),
     Worker.create({ connection, taskQueue: 'vmferry.site.dc-new', activities, ...short }),
   ]);

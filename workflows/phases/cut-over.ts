@@ -55,7 +55,6 @@ function heldAgain(migration: Migration): boolean {
   // `patched` can go with the last migration that was begun before 2026-12.
   if (hold === null || !patched('hold-after-last-look')) return false;
   migration.event(`the cutover waits again, for ${hold.text}`);
-  migration.enter(hold.phase, hold.text);
   return true;
 }
 
@@ -76,12 +75,15 @@ async function stopGuest(line: Line): Promise<boolean> {
   try {
     for (;;) {
       let result: StopResult = { off: false, tookMs: 0 };
-      try {
-        // Goes on asking, so that a guest that stops late needs nobody.
-        const input = { ...ref, timeoutMs: ASKING_MS };
-        result = await line.cut('stopSource', ref.source, 'ask the guest to stop', input);
-      } catch (error) {
-        if (!isCancellation(error)) throw error;
+      // It may have been decided while people were told.
+      if (!wishes.forceStop) {
+        try {
+          // Goes on asking, so that a guest that stops late needs nobody.
+          const input = { ...ref, timeoutMs: ASKING_MS };
+          result = await line.cut('stopSource', ref.source, 'ask the guest to stop', input);
+        } catch (error) {
+          if (!isCancellation(error)) throw error;
+        }
       }
       if (result.off) return true;
       if (wishes.forceStop) return (await line.cut('forceStopSource', ref.source, 'switch the guest off', ref)).off;

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import { parseDurationMs } from '../../src/request/units.js';
 import { formatDuration, formatInstant } from '../../src/model/format.js';
 import { whyTooLong } from '../decisions.js';
@@ -40,7 +41,8 @@ export async function syncUntilDue(line: Line): Promise<void> {
       const hold = whatHoldsCutover(migration);
       if (hold === null) return;
       migration.enter(hold.phase, hold.text);
-      await announce(line, hold);
+      // What was decided while people were told is not waited for. `patched` can go as in cut-over.ts.
+      if ((await announce(line, hold)) && patched('look-again-after-telling')) continue;
       await line.wait(
         Math.min(passAt, hold.untilMs, lapsesAt(migration)) - Date.now(),
         `next pass, every ${request.sync.interval}`,
@@ -92,14 +94,15 @@ export function whatHoldsCutover(migration: Migration): Hold | null {
   return null;
 }
 
-/** Tells once that a decision is awaited. */
-async function announce(line: Line, hold: Hold): Promise<void> {
+/** Tells once that a decision is awaited. @returns whether that took time. */
+async function announce(line: Line, hold: Hold): Promise<boolean> {
   const { carried, status } = line.migration;
   const name = `awaited:${hold.phase}`;
-  if (hold.phase !== 'awaiting-approval' || carried.announced.includes(name)) return;
+  if (hold.phase !== 'awaiting-approval' || carried.announced.includes(name)) return false;
   carried.announced.push(name);
   const predicted = status.predictedDowntimeMs === null ? 'not known' : formatDuration(status.predictedDowntimeMs);
   await tell(line, 'decision-awaited', `${status.vm} waits for approveCutover; predicted downtime ${predicted}`);
+  return line.migration.request.notify !== undefined;
 }
 
 function lapsesAt(migration: Migration): number {
