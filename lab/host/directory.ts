@@ -74,9 +74,8 @@ export async function makeHostDirectory(
  * plain one: bash would read the .bashrc of whoever owns this machine before each command.
  */
 async function makeAccounts(home: string): Promise<void> {
-  const passwd = (await readFile('/etc/passwd', 'utf8')).replace(/^(root:.*:)[^:\n]*$/m, '$1/bin/sh');
-  const line = 'sshd:x:64998:65534::/run/sshd:/usr/sbin/nologin\n';
-  await writeFile(join(home, 'passwd'), /^sshd:/m.test(passwd) ? passwd : passwd + line, { mode: 0o644 });
+  const passwd = (await passwdWithSshd()).replace(/^(root:.*:)[^:\n]*$/m, '$1/bin/sh');
+  await writeFile(join(home, 'passwd'), passwd, { mode: 0o644 });
   const shadow = await readFile('/etc/shadow', 'utf8');
   await writeFile(join(home, 'shadow'), shadow.replace(/^root:[^:]*:/m, 'root:*:'), { mode: 0o600 });
 }
@@ -110,4 +109,10 @@ async function makeKeys(folders: HostFolders, address: string, sshd: SshServer):
     ...sshd.settings,
   ];
   await writeFile(join(ssh, 'sshd_config'), `${settings.join('\n')}\n`);
+}
+
+/** This machine's passwd(5), with the user that sshd drops its rights to. */
+export async function passwdWithSshd(): Promise<string> {
+  const passwd = await readFile('/etc/passwd', 'utf8');
+  return /^sshd:/m.test(passwd) ? passwd : `${passwd}sshd:x:64998:65534::/run/sshd:/usr/sbin/nologin\n`;
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { execa } from 'execa';
+import { passwdWithSshd } from '../../lab/host/directory.js';
 import { findSshServer } from '../../lab/host/sshd.js';
 import { SshHost } from '../../src/exec/ssh.js';
 
@@ -39,12 +40,12 @@ async function withSshd(work: (host: SshHost, folder: string) => Promise<void>):
     ...settings,
   ];
   await writeFile(file('config'), `${lines.join('\n')}\n`);
-  // sshd wants its empty folder, which Debian's service makes (sshd(8)).
-  const made = await mkdir('/run/sshd').then(
-    () => true,
-    () => false,
-  );
-  const sshd = execa(program, ['-D', '-f', file('config')], { env: { LD_LIBRARY_PATH: libraries }, reject: false });
+  await writeFile(file('passwd'), await passwdWithSshd());
+  // It wants a user and an empty folder that Debian's package makes (sshd(8)): here they are its own alone.
+  const inside =
+    'mount --bind "$1" /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec "$2" -D -f "$3"';
+  const unshared = ['--mount', '--propagation', 'private', 'sh', '-c', inside, 'sh', file('passwd'), program];
+  const sshd = execa('unshare', [...unshared, file('config')], { env: { LD_LIBRARY_PATH: libraries }, reject: false });
   const host = new SshHost({
     machine: '127.0.0.1',
     user: userInfo().username,
@@ -62,7 +63,6 @@ async function withSshd(work: (host: SshHost, folder: string) => Promise<void>):
     await host.close();
     sshd.kill();
     await sshd;
-    if (made) await rmdir('/run/sshd').catch(() => undefined);
     await rm(folder, { recursive: true, force: true });
   }
 }
