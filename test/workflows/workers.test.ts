@@ -52,7 +52,7 @@ test('a migration whose sites have no worker at all ends when it is aborted, and
     },
     { without: ['source', 'target'], patience: soon },
   );
-  assert.deepEqual(world.calls, []);
+  assert.deepEqual(world.calls, ['checkSites']);
 });
 
 test('with a worker for the source alone, the report is written and people are told from there', async () => {
