@@ -1,4 +1,4 @@
-import { Manifest, verifyReplica, type Limiter } from '../src/blocks/index.js';
+import { LEAF_BYTES, Manifest, verifyReplica, type LeafRange, type Limiter } from '../src/blocks/index.js';
 import { VmferryError } from '../src/errors.js';
 import type { DiskRecord } from '../src/model/status.js';
 import type { TargetSite } from '../src/platforms/platform.js';
@@ -45,7 +45,7 @@ export async function verifyDisks(target: TargetSite, migrationId: string, plan:
         const result = await verifyReplica({
           replica: data,
           manifest,
-          ...(only ? { only } : {}),
+          ...(only ? { only, totalBytes: bytesOf(only, sizeBytes) } : {}),
           markMismatches: true,
           limiter: plan.limiter,
           onProgress: (progress) =>
@@ -68,13 +68,19 @@ function wroteNothing(disks: { id: string }[], ranges: WrittenRanges | null): bo
   return ranges !== null && disks.every(({ id }) => ranges[id]?.length === 0);
 }
 
+/** What these leaves hold; the last of a disk may be a short one. */
+function bytesOf(ranges: LeafRange[], sizeBytes: number): number {
+  const ends = ranges.map(({ first, count }) => Math.min((first + count) * LEAF_BYTES, sizeBytes) - first * LEAF_BYTES);
+  return ends.reduce((sum, bytes) => sum + bytes, 0);
+}
+
 function records(disks: { id: string; sizeBytes: number }[], roots: Record<string, string>): DiskRecord[] {
   const verifiedAt = new Date().toISOString();
   return disks.map(({ id, sizeBytes }) => ({ name: id, sizeBytes, rootDigest: roots[id] ?? null, verifiedAt }));
 }
 
 function mismatch(id: string, wrong: number, unknown: number, first: number | undefined): VmferryError {
-  const where = first === undefined ? '' : `, the first at byte ${first * 65536}`;
+  const where = first === undefined ? '' : `, the first at byte ${first * LEAF_BYTES}`;
   return new VmferryError(
     'VerifyFailed',
     `cannot trust the replica of ${id}: ${wrong} blocks of 64 KiB read back differently${where}; ${unknown} are not known`,
