@@ -101,9 +101,12 @@ export class Lines {
       if (trouble !== null && trouble !== this.trouble) lines.push(timed(trouble));
       this.trouble = trouble ?? this.trouble;
     }
-    const progress = live.flatMap((each) => each.disks).map((disk) => `${disk.name} ${diskLine(disk)}`);
+    const disks = live.flatMap((each) => each.disks);
+    const progress = disks.map((disk) => `${disk.name} ${diskLine(disk)}`);
+    const running = disks.some(({ doneBytes, totalBytes }) => doneBytes < totalBytes);
     if (this.context.terminal) this.write(lines, progress);
-    else this.write([...lines, ...this.dueProgress(progress)], []);
+    // One that has just ended has a line of its own in a moment, with an earlier time.
+    else this.write([...lines, ...this.dueProgress(running ? progress : [])], []);
     this.noted = '';
   }
 

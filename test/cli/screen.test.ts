@@ -101,6 +101,9 @@ test('elsewhere than on a terminal a running copy is a line now and then, withou
   const disk = { name: 'vda', doneBytes: 512 * MIB, totalBytes: 2048 * MIB, rateBytesPerSecond: 128 * MIB };
   const live = [{ name: 'runPass', attempt: 1, lastFailure: null, disks: [disk] }];
   const status = sampleStatus({ outcome: null, phases: [], passes: [], events: [], trail: [], waitingFor: null });
+  const done = [{ ...live[0]!, disks: [{ ...disk, doneBytes: disk.totalBytes }] }];
+  lines.draw(status, done);
+  assert.equal(printed, '', 'a copy that is done is told about as a pass');
   lines.draw(status, live);
   lines.draw(status, live);
   assert.match(
