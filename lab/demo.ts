@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startTemporal } from '#temporal';
 import { VmferryError } from '../src/errors.js';
+import { quoteCommand } from '../src/exec/quote.js';
 import { formatBytes } from '../src/model/format.js';
 import { registerSearchAttributes } from '../src/search-attributes.js';
 import { connectClient, temporalSettings, type TemporalSettings } from '../src/temporal.js';
@@ -10,6 +11,7 @@ import type { CleanUp } from './clean-up.js';
 import { exists } from './debian.js';
 import { defineGuest, startGuest, waitForGuest, type Guest } from './guest/guest.js';
 import { guestImage } from './guest/image.js';
+import type { LabHost } from './host/lab-host.js';
 import { LAB_PARENT, LAB_PREFIX, startLab, stopLab, type Lab } from './lab.js';
 import { startRecorder, type Recorder } from './recorder.js';
 
@@ -60,7 +62,7 @@ export async function startDemo(options: DemoOptions, cleanUp: CleanUp): Promise
   say('Starting two libvirt hosts …');
   const lab = await startLab({ keep, say, ...(rate ? { rate } : {}) });
   cleanUp.add('the hosts', () => lab.stop());
-  for (const host of [lab.old, lab.new]) say(`  ${host.name}: ${host.config.uri}`);
+  for (const host of [lab.old, lab.new]) say(`  ${host.name}, for root: ${virshAt(host)}`);
   signal.throwIfAborted();
   const temporal = foreign ?? (await startServer(lab.directory, options, cleanUp));
   if (foreign)
@@ -81,6 +83,11 @@ export async function startDemo(options: DemoOptions, cleanUp: CleanUp): Promise
   }
   say(`  it counts on its disk; the recorder has ${await recorded.old.last()} by now`);
   return { directory: lab.directory, temporal, lab, guest, recorded, bootMs };
+}
+
+/** virsh at one of the hosts, as a line for a shell of this machine. */
+export function virshAt(host: LabHost, ...args: string[]): string {
+  return quoteCommand('virsh', ['-c', host.localConfig.uri, ...args]);
 }
 
 /** The server that the environment names, made ready for migrations; null where it names none. */

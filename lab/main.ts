@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { explain } from '../src/errors.js';
 import { CleanUp } from './clean-up.js';
-import { startDemo, stopDemo, type Demo } from './demo.js';
+import { startDemo, stopDemo, virshAt, type Demo } from './demo.js';
 import { inThisDemo, migrateGuest } from './migrate-guest.js';
 import { Terminal } from './terminal.js';
 
@@ -81,7 +81,8 @@ async function run(): Promise<number> {
     if (!signal.aborted) process.stderr.write(`${explain(error)}\n`);
   }
   if (keep && demo && !signal.aborted) {
-    say(`Kept: two hosts and their guest in ${demo.lab.configPath}, no worker`);
+    say(`Kept: two hosts, as ${demo.lab.configPath} names them, and the guest; no worker`);
+    say(`  what runs there   ${virshAt(status === 0 ? demo.lab.new : demo.lab.old, 'list')}`);
     if (demo.temporal.uiUrl) say(`  Temporal's pages  ${demo.temporal.uiUrl}`);
     say(`  a worker          ${inThisDemo(demo)} worker --config ${demo.lab.configPath}`);
     say(`  its end           npm start -- --stop ${demo.directory}`);

@@ -1,6 +1,5 @@
 import { chown, cp, mkdir, readdir } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { processContext } from '../src/cli/context.js';
@@ -9,12 +8,12 @@ import { findMigration, workflowIdFor } from '../src/cli/find.js';
 import { waysToDecide } from '../src/cli/ways.js';
 import { loadConfig } from '../src/config.js';
 import { quoteCommand } from '../src/exec/quote.js';
-import { formatBytes, formatDuration } from '../src/model/format.js';
 import type { MigrationStatus } from '../src/model/status.js';
 import type { MigrateVmInput } from '../src/request/migrate-vm.js';
 import { connectClient, TASK_QUEUE, whoIsThis, type ConnectedClient } from '../src/temporal.js';
 import { startWorker } from '../src/worker.js';
 import type { Demo } from './demo.js';
+import { summary } from './summary.js';
 import type { Terminal } from './terminal.js';
 
 export interface MigrateGuestOptions {
@@ -32,8 +31,8 @@ export interface MigrateGuestOptions {
 
 /** A port on which the demo's guest has no service. */
 const NOBODY_LISTENS = 81;
-const POLL_MS = 300;
-const HEARD_AGAIN_MS = 120_000;
+/** The line of the phase in what is printed: what one can do stands below it. */
+const ASKED = /^\S+ {2}phase awaiting-approval$/m;
 const VMFERRY = fileURLToPath(new URL('../../bin/vmferry.mjs', import.meta.url));
 
 /**
@@ -56,16 +55,20 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
       args: [requestFor(demo, options)],
     });
     say(`\nMigrating ${demo.guest.name} from dc-old to dc-new: workflow ${workflowId}`);
+    if (options.approval === 'yes') say('Its cutover is approved by this program; with --wait it would wait for you.');
     const stop = new AbortController();
-    const approving = approve(demo, handle, options, AbortSignal.any([signal, stop.signal]));
-    const status = await watch(connected, workflowId, options);
+    let approving: Promise<void> | undefined;
+    const status = await watch(connected, workflowId, options, () => {
+      approving = approve(demo, handle, options, AbortSignal.any([signal, stop.signal]));
+    });
     stop.abort();
     await approving;
     if (status === null) throw new Error('the migration was ended from outside');
     await keepReport(status, options.reportDirectory);
-    const result = await summary(demo, status, options);
+    const whole = await summary(demo, status, options.reportDirectory, options.terminal.say, signal);
+    if (options.failProbe) say('Exit status 1, as for any migration that was rolled back; --fail-probe asked for it.');
     await options.lookAround();
-    return result;
+    return whole && !options.failProbe ? 0 : 1;
   } finally {
     // Interrupted, requests may be under way on it: it ends with the process, which is about to end.
     if (!signal.aborted) await connected.close();
@@ -85,13 +88,22 @@ function requestFor(demo: Demo, options: MigrateGuestOptions): MigrateVmInput {
   };
 }
 
+/** @param onAsked called once, when the reader has been told that the approval is waited for. */
 async function watch(
   connected: ConnectedClient,
   workflowId: string,
   { terminal: { write }, signal }: MigrateGuestOptions,
+  onAsked: () => void,
 ): Promise<MigrationStatus | null> {
   const found = await findMigration(connected, workflowId);
-  const context = { ...processContext(signal), out: write, err: write, connect: () => Promise.resolve(connected) };
+  let asked = false;
+  const out = (text: string): void => {
+    write(text);
+    if (asked || !ASKED.test(text)) return;
+    asked = true;
+    onAsked();
+  };
+  const context = { ...processContext(signal), out, err: write, connect: () => Promise.resolve(connected) };
   return await follow(context, connected.client, found, false);
 }
 
@@ -102,7 +114,6 @@ async function approve(
   options: MigrateGuestOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!(await reached(handle, 'awaiting-approval', signal))) return;
   if (options.approval === 'yes') {
     await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given by npm start' });
     return;
@@ -135,15 +146,6 @@ function temporalProgram(program: string | null): { temporal?: string } {
   return known ? {} : { temporal: program };
 }
 
-async function reached(handle: WorkflowHandle, phase: MigrationStatus['phase'], signal: AbortSignal): Promise<boolean> {
-  while (!signal.aborted) {
-    const status = await handle.query<MigrationStatus>('getStatus').catch(() => null);
-    if (status?.phase === phase) return true;
-    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
-  }
-  return false;
-}
-
 async function keepReport(status: MigrationStatus, directory: string): Promise<void> {
   if (status.reportPath === null) return;
   await mkdir(directory, { recursive: true });
@@ -153,56 +155,4 @@ async function keepReport(status: MigrationStatus, directory: string): Promise<v
   if (!user || !group) return;
   for (const path of [directory, ...(await readdir(directory)).map((name) => join(directory, name))])
     await chown(path, Number(user), Number(group));
-}
-
-/** What came of it, in figures. */
-async function summary(
-  demo: Demo,
-  status: MigrationStatus,
-  { terminal: { say }, failProbe, reportDirectory, signal }: MigrateGuestOptions,
-): Promise<number> {
-  const field = (name: string, value: string): void => say(`  ${name.padEnd(18)}${value}`);
-  const { vm, outcome, error, predictedDowntimeMs, downtimeMs, passes, disks } = status;
-  const moved = outcome === 'completed';
-  say(`\n${vm}: ${moved ? 'completed: it runs at dc-new' : `${outcome}: it was not moved`}`);
-  if (error) field('why', error.message);
-  const measured =
-    downtimeMs === null
-      ? 'not measured: no probe passed at dc-new'
-      : `${formatDuration(downtimeMs)} until it answered at dc-new`;
-  const predicted = predictedDowntimeMs === null ? '' : ` (predicted ${formatDuration(predictedDowntimeMs)})`;
-  field('downtime', `${measured}${predicted}`);
-  for (const { number, kind, bytesRead, bytesWritten, durationMs } of passes) {
-    const took = formatDuration(durationMs);
-    field(`pass ${number}, ${kind}`, `read ${formatBytes(bytesRead)}, wrote ${formatBytes(bytesWritten)} in ${took}`);
-  }
-  for (const disk of disks) field(`disk ${disk.name}`, `root digest ${disk.rootDigest ?? 'none: not copied whole'}`);
-  const last = await demo.recorded.old.last();
-  let whole = moved;
-  if (moved) {
-    const first = (await demo.recorded.new.boots())[0]?.first;
-    whole = first !== undefined && first >= last;
-    const heard = `last acknowledged at dc-old ${last}, the guest's first at dc-new ${first ?? 'not heard'}`;
-    field('its counter', `${heard}: ${whole ? 'none lost' : 'NUMBERS ARE LOST'}`);
-  } else {
-    field('the source', await sourceAgain(demo, status, signal));
-  }
-  field('report', `${join(reportDirectory, 'report.html')} and report.json`);
-  if (failProbe) say('Exit status 1, as for any migration that was rolled back; --fail-probe asked for it.');
-  return whole && !failProbe ? 0 : 1;
-}
-
-/** How the source stands after a migration that did not move it: a guest that was stopped is heard again before long. */
-async function sourceAgain(demo: Demo, { events }: MigrationStatus, signal: AbortSignal): Promise<string> {
-  const off = events.find((each) => each.text === 'the source is off');
-  if (!off) return 'was not stopped; it runs at dc-old as before';
-  for (const endsAt = Date.now() + HEARD_AGAIN_MS; Date.now() < endsAt && !signal.aborted;) {
-    const again = (await demo.recorded.old.boots())[1];
-    if (again) {
-      const away = formatDuration(again.atMs - Date.parse(off.at));
-      return `runs at dc-old again, ${away} after it was off; it found ${again.first} on its disk`;
-    }
-    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
-  }
-  return 'was started at dc-old again, and has not been heard of yet';
 }
