@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { explain } from '../src/errors.js';
@@ -16,6 +17,7 @@ interface Options {
   report: string;
   rate?: string;
   stop?: string;
+  startedBy?: string;
 }
 
 const terminal = new Terminal();
@@ -36,6 +38,7 @@ const program = new Command('npm start --')
   .option('--report <dir>', 'where report.json and report.html go', 'report')
   .option('--rate <rate>', 'limit of the links between the hosts, such as 1gbit')
   .option('--stop <dir>', 'end what --keep left, by its folder')
+  .addOption(new Option('--started-by <pid>', 'end when this process does').hideHelp())
   .addHelpText('after', HELP)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
@@ -52,9 +55,24 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     interrupted.abort(new Error('interrupted'));
   });
 }
+// Whoever reads has gone, as `head` does. Without a listener the error would end this process where it stands.
+for (const output of [process.stdout, process.stderr])
+  output.on('error', () => interrupted.abort(new Error('nobody reads the output any more')));
+if (options.startedBy) endWith(Number(options.startedBy));
 
 // Connections that were left open on an interruption must not hold this process.
 process.exit(await (options.stop ? end(resolve(options.stop)) : run()));
+
+/** A process that is killed hard passes nothing on, and what it started would go on unseen. */
+function endWith(pid: number): void {
+  const watching = setInterval(() => {
+    if (existsSync(`/proc/${pid}`)) return;
+    clearInterval(watching);
+    say('\nnpm start was killed. Stopping …');
+    interrupted.abort(new Error('its parent was killed'));
+  }, 1000);
+  watching.unref();
+}
 
 async function run(): Promise<number> {
   const { signal } = interrupted;

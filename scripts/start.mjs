@@ -2,13 +2,25 @@
 import { join } from 'node:path';
 import { startAsRoot, root } from './say.mjs';
 
-const child = startAsRoot(['--enable-source-maps', join(root, 'dist', 'lab', 'main.js'), ...process.argv.slice(2)]);
+const PROGRAM = join(root, 'dist', 'lab', 'main.js');
+const LOOK_MS = 1000;
+
+const args = ['--enable-source-maps', PROGRAM, '--started-by', String(process.pid), ...process.argv.slice(2)];
+const child = startAsRoot(args);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
   });
-child.once('error', (error) => {
-  console.error(`cannot start the demo: ${error.message}`);
-  process.exit(1);
+// npm that is killed hard passes nothing on; a shell that is left may well leave this running.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event)
+  setInterval(() => {
+    // The demo ends with this process, in order.
+    if (process.ppid !== parent) process.exit(143);
+  }, LOOK_MS).unref();
+child.on('error', (error) => {
+  if (child.pid === undefined) console.error(`cannot start the demo: ${error.message}`);
+  // Else it is sudo, which only root may signal: the demo ends with this process as well.
+  process.exit(child.pid === undefined ? 1 : 143);
 });
 child.once('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)));

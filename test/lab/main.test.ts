@@ -18,10 +18,33 @@ test('the demo stopped by Ctrl-C while its guest boots leaves nothing behind', a
   await assert.rejects(stat(hosts.directory), { code: 'ENOENT' });
 });
 
+test('the demo ends in order by itself when what started it is killed', async (t) => {
+  const demo = DemoProcess.start(t, ['--yes'], 'start');
+  await demo.until(/Booting the guest/);
+  const hosts = await demo.hosts();
+  demo.child.kill('SIGKILL');
+  // Its output is the demo's as well, and is closed when both have ended.
+  await demo.end();
+  assert.match(demo.printed, /^npm start was killed\. Stopping …$[\s\S]*^Everything that was started has ended/m);
+  assert.deepEqual(await hosts.traces(), NOTHING);
+  await assert.rejects(stat(hosts.directory), { code: 'ENOENT' });
+});
+
+test('the demo ends in order when nobody reads its output any more', async (t) => {
+  const demo = DemoProcess.start(t, ['--yes']);
+  const hosts = await demo.hosts();
+  demo.child.stdout.destroy();
+  assert.equal(await demo.end(), 130);
+  assert.equal(demo.errors, '');
+  assert.deepEqual(await hosts.traces(), NOTHING);
+  await assert.rejects(stat(hosts.directory), { code: 'ENOENT' });
+});
+
 test('help says what the options are, and a wrong one is refused', async (t) => {
   const help = DemoProcess.start(t, ['--help']);
   assert.equal(await help.end(), 0);
   assert.match(help.printed, /--fail-probe[\s\S]*--keep[\s\S]*--report <dir>/);
+  assert.doesNotMatch(help.printed, /started-by/);
   assert.equal(await DemoProcess.start(t, ['--yes', '--wait']).end(), 2);
 });
 
