@@ -2,8 +2,8 @@ import type { CutoverWindow } from '../src/request/migrate-vm.js';
 
 const MINUTE_MS = 60_000;
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
-/** A window comes at least once a week; a week and two days cover its days and every change of clocks. */
-const SEARCH_MS = 9 * 24 * 60 * MINUTE_MS;
+/** A window comes once a week, and once in two where its hour is left out by a change of clocks; two days to spare. */
+const SEARCH_MS = 16 * 24 * 60 * MINUTE_MS;
 
 /** Making a format takes longer than using it, and a window is searched minute by minute. */
 const formats = new Map<string, Intl.DateTimeFormat>();
