@@ -6,14 +6,20 @@ import type { MigrationActivities } from './io.js';
 
 const TIMEOUT_MS = 30_000;
 
-/** Tells somebody: a webhook by POST, or a command that the configuration names, with the notice as JSON. */
+/**
+ * Tells somebody: a webhook by POST, a command that the configuration names, or both, with the notice as JSON. Where one
+ * of both fails, the other is told all the same, and told again when the step is tried again.
+ */
 export function notifyActivities(deps: ActivityDeps): Pick<MigrationActivities, 'answer' | 'notify'> {
   return {
     answer: () => Promise.resolve(),
     async notify({ notify, notice }) {
       const body = JSON.stringify({ version: 1, ...notice });
-      if (notify.webhook) await post(notify.webhook, body);
-      if (notify.hook) await runHook(deps, notify.hook, body);
+      const told = await Promise.allSettled([
+        notify.webhook && post(notify.webhook, body),
+        notify.hook && runHook(deps, notify.hook, body),
+      ]);
+      for (const each of told) if (each.status === 'rejected') throw each.reason;
     },
   };
 }
@@ -34,11 +40,16 @@ async function post(url: string, body: string): Promise<void> {
     if (!response.ok) throw new VmferryError('ToolFailed', `cannot notify ${shown}: it answered ${response.status}`);
   } catch (error) {
     if (error instanceof VmferryError) throw error;
-    throw new VmferryError(
-      'Unreachable',
-      `cannot notify ${shown}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new VmferryError('Unreachable', `cannot notify ${shown}: ${whyOf(error)}`, { cause: error });
   }
+}
+
+/** Of a failed fetch, the reason is in its cause; that of a name with several addresses has only a code. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (!(cause instanceof Error)) return error.message;
+  return cause.message || ('code' in cause ? String(cause.code) : error.message);
 }
 
 async function runHook(deps: ActivityDeps, name: string, body: string): Promise<void> {
