@@ -1,10 +1,11 @@
+import type { Accelerator } from '../../src/platforms/libvirt/accelerator.js';
 import type { DiskFormat } from './disks.js';
 
 export type GuestBus = 'virtio' | 'sata' | 'ide' | 'scsi';
 
 export interface DomainParts {
   name: string;
-  accelerator: 'kvm' | 'qemu';
+  accelerator: Accelerator;
   firmware: 'bios' | 'uefi';
   memoryMib: number;
   cpus: number;
@@ -42,7 +43,7 @@ export function domainXml(parts: DomainParts): string {
       ${index === 0 ? `<boot order='1'/>` : ''}
     </disk>`,
   );
-  return `<domain type='${parts.accelerator}'>
+  return `<domain type='${parts.accelerator === 'kvm' ? 'kvm' : 'qemu'}'>
   <name>${parts.name}</name>
   ${parts.uuid ? `<uuid>${parts.uuid}</uuid>` : ''}
   <memory unit='MiB'>${parts.memoryMib}</memory>

@@ -1,6 +1,7 @@
 import { VmferryError } from '../../errors.js';
 import type { VmDescription, VmDisk, VmNic } from '../../model/vm.js';
 import type { TargetVm } from '../platform.js';
+import type { Accelerator } from './accelerator.js';
 import type { Firmware } from './firmware.js';
 import { markElement, type Role } from './mark.js';
 import { xml, type XmlElement } from './xml.js';
@@ -14,7 +15,7 @@ export interface DomainParts {
   name: string;
   uuid: string;
   role: Role;
-  accelerator: 'kvm' | 'tcg';
+  accelerator: Accelerator;
   /** The disk that a source disk has become, by id. Disks without one stay behind. */
   disks: ReadonlyMap<string, { path: string; format: 'qcow2' | 'raw' }>;
   /** The network of each NIC; null for one that leads nowhere. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { ReplicaState, SideState, TargetVm } from '../platform.js';
+import { accelerator, type Accelerator } from './accelerator.js';
 import type { LibvirtConnection } from './connect.js';
 import { domainXml } from './domain-xml.js';
 import { chooseFirmware, firmwares } from './firmware.js';
@@ -10,7 +11,7 @@ import { makeOverlays } from './replica-overlays.js';
 import { fileStem } from './replica-state.js';
 import type { ReplicaStore } from './replica-store.js';
 import { writeNvram, writeTpm } from './target-side-state.js';
-import { accelerator, networks } from './target-facts.js';
+import { networks } from './target-facts.js';
 
 /** What rehearsal and cutover have in common: a domain of ours over overlays. */
 
@@ -18,14 +19,14 @@ export interface TargetTools {
   at: LibvirtConnection;
   store: ReplicaStore;
   /** As it was when it was last tried; tried now only if it never was: a guest may be down meanwhile. */
-  accelerator(signal?: AbortSignal): Promise<'kvm' | 'tcg'>;
+  accelerator(signal?: AbortSignal): Promise<Accelerator>;
   /** Takes more than a second. */
-  tryAccelerator(signal?: AbortSignal): Promise<'kvm' | 'tcg'>;
+  tryAccelerator(signal?: AbortSignal): Promise<Accelerator>;
 }
 
 export function targetTools(at: LibvirtConnection, store: ReplicaStore): TargetTools {
-  let known: 'kvm' | 'tcg' | null = null;
-  const tryAccelerator = async (signal?: AbortSignal) => (known = await accelerator(at, signal));
+  let known: Accelerator | null = null;
+  const tryAccelerator = async (signal?: AbortSignal) => (known = await accelerator(at.host, signal));
   return { at, store, tryAccelerator, accelerator: async (signal) => known ?? tryAccelerator(signal) };
 }
 

@@ -9,17 +9,6 @@ import { parseXml } from './xml.js';
 
 /** What a libvirt site can give to VMs that come here. Nothing is changed by asking. */
 
-/** Lets a guest's firmware run for a moment: a KVM device may be there and still not work. */
-const TRY_KVM = `[ -e /dev/kvm ] || exit 0
-q=$(command -v qemu-system-x86_64 || command -v kvm) || exit 0
-{ sleep 1; echo 'info status'; sleep 0.2; echo quit; } | timeout 15 "$q" -accel kvm -cpu host -m 32 \\
-  -nodefaults -no-user-config -display none -monitor stdio 2>/dev/null || :`;
-
-export async function accelerator(at: LibvirtConnection, signal?: AbortSignal): Promise<'kvm' | 'tcg'> {
-  const { stdout } = await at.host.run('sh', ['-c', TRY_KVM], { signal, timeoutMs: 30_000 });
-  return /VM status: running/.test(stdout) ? 'kvm' : 'tcg';
-}
-
 export async function networks(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts['networks']> {
   const names = (await at.virsh.run(['net-list', '--all', '--name'], { signal }))
     .split('\n')
