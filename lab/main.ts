@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { explain } from '../src/errors.js';
 import { CleanUp } from './clean-up.js';
 import { startDemo, stopDemo, virshAt, type Demo } from './demo.js';
@@ -29,15 +29,27 @@ Example:
 
 Exit status: 0 moved, nothing lost; 1 not; 2 wrong use; 130 interrupted.`;
 
+/** An empty word comes of a variable that is not set: nothing is made of it. */
+function named(folder: string): string {
+  if (folder.trim() === '') throw new InvalidArgumentError('Expected a folder.');
+  return folder;
+}
+
+/** As tc(8) takes it. */
+function linkRate(rate: string): string {
+  if (!/^\d+(\.\d+)?[kmgt]?bit$/i.test(rate)) throw new InvalidArgumentError('Expected such as 100mbit or 1gbit.');
+  return rate;
+}
+
 const program = new Command('npm start --')
   .description('Moves a running guest between two libvirt hosts on this machine, with approval, and shows how it went.')
   .addOption(new Option('--yes', 'approve without being asked').conflicts('wait'))
   .option('--wait', 'wait for the approval to come from elsewhere, on a terminal too')
   .option('--fail-probe', 'ask for a service that is not there: the source is back by itself (exit status 1)')
   .option('--keep', 'leave everything running at the end, and say how to end it')
-  .option('--report <dir>', 'where report.json and report.html go', 'report')
-  .option('--rate <rate>', 'limit of the links between the hosts, such as 1gbit')
-  .option('--stop <dir>', 'end what --keep left, by its folder')
+  .option('--report <dir>', 'where report.json and report.html go', named, 'report')
+  .option('--rate <rate>', 'limit of the links between the hosts, such as 1gbit', linkRate)
+  .option('--stop <dir>', 'end what --keep left, by its folder', named)
   .addOption(new Option('--started-by <pid>', 'end when this process does').hideHelp())
   .addHelpText('after', HELP)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))

@@ -75,7 +75,13 @@ export async function checked<T>(
 
 function print(context: Context, checks: readonly Check[]): void {
   const mark = { good: 'ok', note: 'note', bad: 'BAD' };
-  const rows = checks.map((check) => [mark[check.result], check.where, check.what, check.found.split('\n')[0]!]);
+  // Several lines, as of a configuration with several wrong fields, stand below each other.
+  const rows = checks.flatMap(({ result, where, what, found }) =>
+    found
+      .trimEnd()
+      .split('\n')
+      .map((line, nth) => (nth === 0 ? [mark[result], where, what, line] : ['', '', '', line])),
+  );
   context.out(columns(rows));
   const remedies = checks.filter((check) => check.remedy !== null);
   if (remedies.length > 0) context.out('\nWhat to do:\n');

@@ -121,6 +121,10 @@ test('a configuration that is missing, and a folder that is, are said as such', 
   const worker = await vmferry(['worker', '--config', join(folder, 'odd.yaml')]);
   assert.equal(worker.exit, 2);
   assert.match(worker.err, /names none\n {2}Add two under `sites:`/);
+  await writeFile(join(folder, 'wrong.yaml'), 'sites:\n  a: {platform: libvirt, uri: 3}\nreports: 4\n');
+  const doctor = await vmferry(['doctor', '--config', join(folder, 'wrong.yaml')]);
+  assert.equal(doctor.exit, 1);
+  assert.match(doctor.out, /sites\.a\.uri: given 3[\s\S]*reports: given 4/);
 });
 
 test('sites that cannot be reached are named, and the others are listed all the same', async (context) => {

@@ -45,7 +45,13 @@ test('help says what the options are, and a wrong one is refused', async (t) => 
   assert.equal(await help.end(), 0);
   assert.match(help.printed, /--fail-probe[\s\S]*--keep[\s\S]*--report <dir>/);
   assert.doesNotMatch(help.printed, /started-by/);
-  assert.equal(await DemoProcess.start(t, ['--yes', '--wait']).end(), 2);
+  const wrong = [
+    ['--yes', '--wait'],
+    ['--stop', ''],
+    ['--report', ''],
+    ['--rate', 'fast'],
+  ];
+  for (const options of wrong) assert.equal(await DemoProcess.start(t, options).end(), 2, options.join(' '));
 });
 
 test('only the folder of a demo is ended and removed', async (t) => {
