@@ -27,6 +27,8 @@ const HELP = `
 Example:
   npm start -- --yes --report /tmp/report
 
+On a terminal Temporal's pages stay up at the end until Ctrl-C, with --yes too; --keep leaves them up beyond that.
+
 Exit status: 0 moved, nothing lost; 1 not; 2 wrong use; 130 interrupted.`;
 
 /** An empty word comes of a variable that is not set: nothing is made of it. */
@@ -102,7 +104,7 @@ async function run(): Promise<number> {
       terminal,
       lookAround: async () => {
         const { uiUrl } = started.temporal;
-        if (terminal.interactive && !keep && !options.yes && uiUrl) await untilInterrupted(uiUrl);
+        if (terminal.interactive && !keep && uiUrl) await untilInterrupted(uiUrl);
       },
       signal,
     });

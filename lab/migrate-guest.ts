@@ -63,7 +63,6 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
     });
     stop.abort();
     await approving;
-    if (status === null) throw new Error('the migration was ended from outside');
     await keepReport(status, options.reportDirectory);
     const whole = await summary(demo, status, options.reportDirectory, options.terminal.say, signal);
     if (options.failProbe) say('Exit status 1, as for any migration that was rolled back; --fail-probe asked for it.');
@@ -94,7 +93,7 @@ async function watch(
   workflowId: string,
   { terminal: { write }, signal }: MigrateGuestOptions,
   onAsked: () => void,
-): Promise<MigrationStatus | null> {
+): Promise<MigrationStatus> {
   const found = await findMigration(connected, workflowId);
   let asked = false;
   const out = (text: string): void => {
@@ -104,7 +103,7 @@ async function watch(
     onAsked();
   };
   const context = { ...processContext(signal), out, err: write, connect: () => Promise.resolve(connected) };
-  return await follow(context, connected.client, found, false);
+  return await follow(context, connected.client, found, 'lines');
 }
 
 /** Gives the approval, asks for it, or says how it is given; ends when the migration has it. */

@@ -25,6 +25,8 @@ const PACKAGES = {
   e2fsprogs: 'file systems of the demo guest',
   mtools: 'the boot partition of the demo guest',
   'busybox-static': 'the programs inside the demo guest',
+  zstd: "the demo guest's kernel modules, where they are packed as Ubuntu does",
+  'xz-utils': "the demo guest's kernel modules, where they are packed as Debian does from 13 on",
 };
 
 const nodeOnly = process.argv.includes('--node-only');

@@ -70,19 +70,38 @@ export async function askLive(client: Client, found: Found): Promise<LiveActivit
  * @returns the status that the workflow returned, or null when it failed or was ended from outside.
  */
 export async function awaitEnd(client: Client, found: Found): Promise<MigrationStatus | null> {
-  const { workflowId, runId, running } = found;
-  // The end of the chain of runs for one that runs; an ended run has its own.
-  const handle = client.workflow.getHandle<() => Promise<{ status?: unknown }>>(
-    workflowId,
-    running ? undefined : runId,
-  );
   try {
-    const result = await handle.result();
+    const result = await resultOf(client, found);
     return result?.status === undefined ? null : readStatus(result.status, found.workflowId);
   } catch (error) {
     if (error instanceof WorkflowFailedError) return null;
     throw error;
   }
+}
+
+/** The end of the chain of runs for one that runs; an ended run has its own. */
+async function resultOf(client: Client, { workflowId, runId, running }: Found): Promise<{ status?: unknown }> {
+  return await client.workflow
+    .getHandle<() => Promise<{ status?: unknown }>>(workflowId, running ? undefined : runId)
+    .result();
+}
+
+/**
+ * Why nobody can tell a status of a migration that has ended: what Temporal keeps of its end. A request that was refused
+ * has no status, and its reason stands there.
+ */
+export async function untold(client: Client, found: Found): Promise<VmferryError> {
+  const failed = await resultOf(client, found).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  const cause = failed instanceof WorkflowFailedError ? (failed.cause ?? failed) : failed;
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  return new VmferryError('Internal', `cannot tell how ${found.workflowId} stood when it failed or was ended${why}`, {
+    remedy:
+      '`vmferry list --all` shows how it stands with Temporal; `vmferry recover` shows what it left at the sites.',
+    cause,
+  });
 }
 
 /** Why a question or a decision got no answer from a worker. */

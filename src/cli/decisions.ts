@@ -28,6 +28,11 @@ const EXTRAS: Partial<Record<DecisionName, (command: Command) => Command>> = {
   confirmSiteDown: (command) => command.requiredOption('--side <side>', '"source" or "target"'),
 };
 
+/** Summaries that read otherwise on the command line than as data of a message. */
+const SUMMARIES: Partial<Record<DecisionName, string>> = {
+  setBandwidth: 'Limit the copying rate of a running migration, or lift the limit with "none"',
+};
+
 const EXAMPLES: Partial<Record<DecisionName, string>> = {
   approveCutover: 'vmferry approve web01 --at 2026-11-22T22:00:00+01:00 --comment "window agreed with the shop"',
   scheduleCutover: 'vmferry schedule web01 --at 2026-11-22T22:00:00+01:00',
@@ -50,7 +55,11 @@ export function addDecisions(verbs: Verbs): void {
   for (const name of decisionNames) {
     const verb = verbOf(name);
     const command = verbs
-      .verb(verb, decisionSummaries[name], EXAMPLES[name] ?? `vmferry ${verb} web01 --comment "as agreed"`)
+      .verb(
+        verb,
+        SUMMARIES[name] ?? decisionSummaries[name],
+        EXAMPLES[name] ?? `vmferry ${verb} web01 --comment "as agreed"`,
+      )
       .argument('<migration>', "a VM's name, a workflow's id or a migration's id")
       .option('--by <name>', 'who decides; a claim, not an identity', whoIsThis())
       .option('--comment <text>', 'kept in the audit trail and the report')

@@ -12,9 +12,8 @@ import { migrationIdOf } from '../../workflows/migration-id.js';
 import type { ConnectedClient } from '../temporal.js';
 
 export const WORKFLOW_TYPE = 'migrateVm';
-/** Migrations that are looked through for an id; beyond that, the workflow's id has to be given. */
+/** Migrations that are looked through for a name or an id; beyond that, the workflow's id has to be given. */
 const LOOKED_THROUGH = 1000;
-const OF_ONE_VM = 50;
 const PAGE = 200;
 
 /** A migration as Temporal knows it. */
@@ -34,27 +33,43 @@ export interface Found {
   source: string;
   target: string;
   phase: string;
+  /** It only assesses: started as such by the command line, or ended with nothing but that. */
+  dryRun: boolean;
 }
+
+const MIGRATIONS = 'migrate-';
+const DRY_RUNS = 'assess-';
 
 /**
  * The workflow's id for a VM of a source: `migrate-<source>-<vm>`, so that a second start is refused while one runs. A
  * name that had to be changed carries a digest, so that two names never give one id.
  */
 export function workflowIdFor(source: string, vm: string): string {
+  return `${MIGRATIONS}${idPartOf(source, vm)}`;
+}
+
+/** The workflow's id for a dry run, which goes on beside a migration of the same VM: `assess-<source>-<vm>`. */
+export function dryRunIdFor(source: string, vm: string): string {
+  return `${DRY_RUNS}${idPartOf(source, vm)}`;
+}
+
+function idPartOf(source: string, vm: string): string {
   const plain = vm.replace(/[^A-Za-z0-9._-]+/g, '_');
   const mark = plain === vm ? '' : `-${createHash('sha256').update(vm).digest('hex').slice(0, 8)}`;
-  return `migrate-${source}-${plain}${mark}`;
+  return `${source}-${plain}${mark}`;
 }
 
 /**
- * The migration that a person means: a workflow's id, a VM's name (the running one first, then the latest), or a
- * migration's id.
+ * The migration that a person means: a workflow's id, a VM's name (the running one first, then the latest; dry runs only
+ * where there is nothing else), or a migration's id.
  * @throws VmferryError `NotFound`; `InvalidRequest` when a name fits several running ones.
  */
 export async function findMigration({ client, settings }: ConnectedClient, name: string): Promise<Found> {
   const byId = await describe(client, settings.namespace, name);
   if (byId) return byId;
-  const named = await byVm(client, settings.namespace, name);
+  const ofVm = await byVm(client, settings.namespace, name);
+  const moves = ofVm.filter((each) => !each.dryRun);
+  const named = moves.length > 0 ? moves : ofVm;
   const running = named.filter((each) => each.running);
   if (running.length > 1) {
     throw new VmferryError('InvalidRequest', `cannot tell which migration of "${name}" is meant: several run`, {
@@ -76,8 +91,7 @@ export async function findMigration({ client, settings }: ConnectedClient, name:
 
 /** Whether a workflow's id is the one that some source's VM of that name gets. */
 function isIdOf(workflowId: string, vm: string): boolean {
-  const end = workflowIdFor('', vm).slice('migrate-'.length);
-  return workflowId.startsWith('migrate-') && workflowId.endsWith(end);
+  return workflowId.startsWith(MIGRATIONS) && workflowId.endsWith(idPartOf('', vm));
 }
 
 /** Migrations, the latest first. @param filter a further condition of Temporal's list filter. */
@@ -110,6 +124,9 @@ function foundFrom(
   firstRunId: string | null | undefined,
 ): Found {
   const { workflowId, runId, status, typedSearchAttributes: attributes } = info;
+  const phase = attributes.get(KEYS.phase) ?? '';
+  // A migration leaves this phase before it ends, however it ends.
+  const onlyAssessed = status.name === 'COMPLETED' && phase === 'assessing';
   return {
     workflowId,
     runId,
@@ -121,7 +138,8 @@ function foundFrom(
     vm: attributes.get(KEYS.vm) ?? '',
     source: attributes.get(KEYS.source) ?? '',
     target: attributes.get(KEYS.target) ?? '',
-    phase: attributes.get(KEYS.phase) ?? '',
+    phase,
+    dryRun: workflowId.startsWith(DRY_RUNS) || onlyAssessed,
   };
 }
 
@@ -143,7 +161,8 @@ async function describe(client: Client, namespace: string, workflowId: string): 
 
 async function byVm(client: Client, namespace: string, vm: string): Promise<Found[]> {
   try {
-    return await listMigrations(client, namespace, `VmferryVm = ${quoted(vm)}`, OF_ONE_VM);
+    // All of them: a VM may have been assessed every night since it was migrated.
+    return await listMigrations(client, namespace, `VmferryVm = ${quoted(vm)}`, LOOKED_THROUGH);
   } catch (error) {
     // Search attributes are registered by the first worker; before that no migration can be found by name.
     if (error instanceof ServiceError && /VmferryVm/.test(String(error.cause))) return [];

@@ -4,9 +4,10 @@ import { VmferryError } from '../errors.js';
 import { formatBytes, formatDuration, formatInstant } from '../model/format.js';
 import { happenings } from '../model/happenings.js';
 import type { MigrationStatus } from '../model/status.js';
-import { askLive, askStatus, awaitEnd, type LiveActivity } from './ask.js';
+import { askLive, askStatus, awaitEnd, untold, type LiveActivity } from './ask.js';
 import { printable, type Context } from './context.js';
 import type { Found } from './find.js';
+import { JsonLines } from './json-lines.js';
 import { diskLine, page, verbs } from './screen.js';
 
 const REFRESH_MS = 1000;
@@ -16,20 +17,21 @@ const PROGRESS_EVERY_MS = 10_000;
 const AT_FIRST = 30;
 
 /**
- * Follows a migration to its end: as a page that is redrawn (`redraw`), else as lines, with the running copy redrawn
- * below them on a terminal. A worker that is away for a while is waited for.
- * @returns the last status; null when it failed or was ended from outside before a worker could tell.
+ * How a migration is shown while it is followed: as a page that is redrawn; as lines of what is new, with the running copy
+ * redrawn below them on a terminal; or as its status, a JSON document on a line of its own whenever it changed.
  */
-export async function follow(
-  context: Context,
-  client: Client,
-  found: Found,
-  redraw: boolean,
-): Promise<MigrationStatus | null> {
+export type Manner = 'page' | 'lines' | 'json';
+
+/**
+ * Follows a migration to its end. A worker that is away for a while is waited for.
+ * @returns the last status.
+ * @throws VmferryError `Internal` when it failed or was ended from outside before a worker could tell.
+ */
+export async function follow(context: Context, client: Client, found: Found, manner: Manner): Promise<MigrationStatus> {
   const end = { reached: false };
   const ended = awaitEnd(client, found).finally(() => (end.reached = true));
   ended.catch(() => undefined);
-  const show = redraw ? new Page(context, found.workflowId) : new Lines(context);
+  const show = showAs(manner, context, found.workflowId);
   let last: MigrationStatus | null = null;
   while (!end.reached) {
     try {
@@ -47,12 +49,24 @@ export async function follow(
     context.signal.throwIfAborted();
   }
   const status = (await ended) ?? (await askStatus(client, found).catch(() => last));
-  if (status) show.draw(status, []);
+  if (!status) throw await untold(client, found);
+  show.draw(status, []);
   return status;
 }
 
+interface Show {
+  draw(status: MigrationStatus, live: readonly LiveActivity[]): void;
+  /** Why there is nothing to draw just now. */
+  note(text: string): void;
+}
+
+function showAs(manner: Manner, context: Context, workflowId: string): Show {
+  if (manner === 'page') return new Page(context, workflowId);
+  return manner === 'json' ? new JsonLines(context) : new Lines(context);
+}
+
 /** The page of `watch`, redrawn in place. */
-class Page {
+class Page implements Show {
   private drawn = 0;
   constructor(
     private readonly context: Context,
@@ -80,7 +94,7 @@ class Page {
  * What is new since the last time, a line each, with the time at which it happened. On a terminal the running copy
  * stands below them and is redrawn.
  */
-export class Lines {
+export class Lines implements Show {
   private readonly said = new Set<string>();
   private waitingFor: string | null = null;
   private progressAt = 0;

@@ -36,7 +36,7 @@ export function addList(verbs: Verbs): void {
 const HEADING = ['VM', 'FROM', 'TO', 'PHASE', 'STARTED', 'MIGRATION', 'WORKFLOW'];
 
 function row(each: Found): string[] {
-  const phase = each.running || each.state === 'COMPLETED' ? each.phase : each.state.toLowerCase();
+  const phase = each.running || each.state === 'COMPLETED' ? phaseOf(each) : each.state.toLowerCase();
   const started = formatInstant(each.startedAt.toISOString());
   return [
     each.vm,
@@ -47,6 +47,11 @@ function row(each: Found): string[] {
     each.migrationId,
     each.workflowId,
   ];
+}
+
+/** What only assessed has ended in that phase; a migration would go on from there. */
+function phaseOf({ dryRun, running, phase }: Found): string {
+  return dryRun && !running ? 'dry-run' : phase;
 }
 
 function wholeNumber(text: string): number {

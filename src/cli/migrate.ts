@@ -6,10 +6,11 @@ import type { MigrationStatus } from '../model/status.js';
 import type { MigrateVmInput } from '../request/migrate-vm.js';
 import { TASK_QUEUE, type ConnectedClient } from '../temporal.js';
 import { migrationIdOf } from '../../workflows/migration-id.js';
-import { columns, printJson, withClient, type Context } from './context.js';
+import { printJson, withClient, type Context } from './context.js';
 import { DONE, exitOfOutcome } from './exit.js';
-import { findMigration, workflowIdFor, WORKFLOW_TYPE } from './find.js';
+import { dryRunIdFor, findMigration, workflowIdFor, WORKFLOW_TYPE } from './find.js';
 import { follow } from './follow.js';
+import { printFindings, printTrouble } from './outcome.js';
 import type { Verbs } from './program.js';
 import { buildRequest, type RequestFlags } from './request.js';
 import { waysToDecide } from './ways.js';
@@ -30,16 +31,19 @@ export function addMigrate(verbs: Verbs): void {
       'vmferry migrate web01 --from dc-old --to dc-new --network prod=lan --max-downtime 2m --watch',
     )
     .option('--dry-run', 'assess and report; change nothing')
-    .option('-w, --wait', 'wait for its end; the exit status is its outcome')
-    .option('--watch', 'wait, and show bytes, rate and ETA');
+    .option('-w, --wait', 'wait for its end, told in plain lines; the exit status is its outcome')
+    .option('--watch', 'the same, as a page that is redrawn on a terminal')
+    .option('--json', 'print as JSON what was started or, when waiting, the status at its end');
   requestOptions(migrateVerb).action(
     verbs.action((vm: string | undefined, flags: Flags) => migrate(context, vm, flags)),
   );
-  const assessVerb = verbs.verb(
-    'assess',
-    'Find out what stands against a migration; changes nothing',
-    'vmferry assess web01 --from dc-old --to dc-new --json',
-  );
+  const assessVerb = verbs
+    .verb(
+      'assess',
+      'Find out what stands against a migration; changes nothing',
+      'vmferry assess web01 --from dc-old --to dc-new --json',
+    )
+    .option('--json', 'print the findings as JSON');
   requestOptions(assessVerb).action(verbs.action((vm: string | undefined, flags: Flags) => assess(context, vm, flags)));
 }
 
@@ -66,8 +70,7 @@ function requestOptions(command: Command): Command {
     .option('--acceptance <mode>', 'manual or automatic')
     .option('--no-rehearsal', 'no test boot before the approval')
     .option('--waive <finding=reason>', 'go on in spite of a blocking finding; may be repeated', collect)
-    .option('--config <file>', 'vmferry.yaml, to check the names of sites')
-    .option('--json', 'print JSON');
+    .option('--config <file>', 'vmferry.yaml, to check the names of sites');
 }
 
 function collect(value: string, before: string[] = []): string[] {
@@ -77,21 +80,22 @@ function collect(value: string, before: string[] = []): string[] {
 async function migrate(context: Context, vm: string | undefined, flags: Flags): Promise<number> {
   const request = await checkedRequest(vm, flags);
   return await withClient(context, async (connected) => {
-    const started = await start(connected, request, workflowIdFor(request.source, request.vm));
-    if (flags.json) printJson(context, started);
-    else if (!request.dryRun) tell(context, connected, started);
-    if (!flags.wait && !flags.watch && !request.dryRun) return DONE;
-    return ended(context, await waitFor(context, connected, started, flags), flags.json === true);
+    const started = await start(connected, request);
+    const waits = flags.wait === true || flags.watch === true || request.dryRun === true;
+    // What prints data prints one document: of what it waited for, the end.
+    if (flags.json && !waits) printJson(context, started);
+    else if (!request.dryRun) tell(flags.json ? aside(context) : context, connected, started);
+    return waits ? ended(context, await waitFor(context, connected, started, flags), flags.json === true) : DONE;
   });
 }
 
 async function assess(context: Context, vm: string | undefined, flags: Flags): Promise<number> {
-  const request = await checkedRequest(vm, { ...flags, dryRun: true });
+  // Whatever a request file or --set says: assessing changes nothing.
+  const request = { ...(await checkedRequest(vm, flags)), dryRun: true };
   return await withClient(context, async (connected) => {
-    // Beside a migration that runs: assessing changes nothing.
-    const id = workflowIdFor(request.source, request.vm).replace(/^migrate-/, 'assess-');
-    const started = await start(connected, request, id);
-    const status = await waitFor(context, connected, started, { ...flags, watch: false, json: true });
+    const started = await start(connected, request);
+    const status = await waitFor(context, connected, started, { json: true });
+    printTrouble(context, status);
     if (flags.json) printJson(context, status.findings);
     else printFindings(context, status);
     return exitOfOutcome(status.outcome, status.findings);
@@ -121,12 +125,11 @@ interface Started {
   namespace: string;
 }
 
-async function start(
-  { client, settings }: ConnectedClient,
-  request: MigrateVmInput,
-  workflowId: string,
-): Promise<Started> {
+async function start({ client, settings }: ConnectedClient, request: MigrateVmInput): Promise<Started> {
   const { address, namespace } = settings;
+  const { vm, source } = request;
+  // A dry run may go on beside a migration, and does not take its place.
+  const workflowId = request.dryRun ? dryRunIdFor(source, vm) : workflowIdFor(source, vm);
   try {
     const handle = await client.workflow.start(WORKFLOW_TYPE, {
       taskQueue: TASK_QUEUE,
@@ -143,7 +146,7 @@ async function start(
     const first = await findMigration({ client, settings, close: () => Promise.resolve() }, workflowId);
     throw new VmferryError(
       'AlreadyClaimed',
-      `cannot migrate ${request.vm}: the migration ${first.migrationId} of it runs already (workflow ${workflowId})`,
+      `cannot ${request.dryRun ? 'assess' : 'migrate'} ${vm}: the ${request.dryRun ? 'dry run' : 'migration'} ${first.migrationId} of it runs already (workflow ${workflowId})`,
       {
         remedy: `Look at it with \`vmferry status ${workflowId}\`, or end it with \`vmferry abort ${workflowId}\`.`,
         cause: error,
@@ -166,31 +169,20 @@ async function waitFor(
   flags: { watch?: boolean; json?: boolean },
 ): Promise<MigrationStatus> {
   const found = await findMigration(connected, started.workflowId);
-  // Progress of what prints data goes to standard error.
-  const quiet: Context = flags.json ? { ...context, out: context.err } : context;
-  const status = await follow(quiet, connected.client, found, flags.watch === true && context.terminal);
-  if (status) return status;
-  throw new VmferryError(
-    'Internal',
-    `cannot tell how ${started.workflowId} ended: it failed or was ended from outside`,
-    {
-      remedy: '`vmferry list --all` shows how it stands with Temporal.',
-    },
-  );
+  const quiet = flags.json ? aside(context) : context;
+  const manner = flags.watch && context.terminal ? 'page' : 'lines';
+  return await follow(quiet, connected.client, found, manner);
+}
+
+/** Progress of what prints data goes to standard error. */
+function aside(context: Context): Context {
+  return { ...context, out: context.err };
 }
 
 function ended(context: Context, status: MigrationStatus, json: boolean): number {
+  printTrouble(context, status);
   if (json) printJson(context, status);
   else if (status.outcome === 'dry-run') printFindings(context, status);
   else context.out(`Ended as ${status.outcome ?? status.phase}.\n`);
   return exitOfOutcome(status.outcome, status.findings);
-}
-
-function printFindings(context: Context, { findings, error }: MigrationStatus): void {
-  if (error) context.err(`${error.message}${error.remedy ? `\n  ${error.remedy}` : ''}\n`);
-  if (findings.length === 0 && !error) context.out('Nothing stands against it.\n');
-  else if (findings.length > 0) {
-    const rows = findings.map((each) => [each.waivedBy ? 'waived' : each.severity, each.id, each.message, each.remedy]);
-    context.out(columns([['SEVERITY', 'RULE', 'FOUND', 'WHAT TO DO'], ...rows]));
-  }
 }

@@ -1,13 +1,18 @@
-import { VmferryError } from '../errors.js';
 import { askLive, askStatus } from './ask.js';
 import { printJson, withClient, type Context } from './context.js';
 import { exitOfOutcome } from './exit.js';
 import { findMigration } from './find.js';
-import { follow } from './follow.js';
+import { follow, type Manner } from './follow.js';
+import { printTrouble } from './outcome.js';
 import type { Verbs } from './program.js';
 import { page } from './screen.js';
 
 const ARGUMENT = ['<migration>', "a VM's name, a workflow's id or a migration's id"] as const;
+
+interface WatchOptions {
+  plain?: boolean;
+  json?: boolean;
+}
 
 export function addStatus(verbs: Verbs): void {
   verbs
@@ -20,10 +25,9 @@ export function addStatus(verbs: Verbs): void {
   verbs
     .verb('watch', 'Follow a migration to its end; the exit status is its outcome', 'vmferry watch web01')
     .argument(...ARGUMENT)
-    .option('--plain', 'plain lines on a terminal too')
-    .action(
-      verbs.action((name: string, options: { plain?: boolean }) => watch(verbs.context, name, options.plain === true)),
-    );
+    .option('--plain', 'plain lines on a terminal too, instead of a page that is redrawn')
+    .option('--json', 'print the status as one line of JSON, and again whenever it changes')
+    .action(verbs.action((name: string, options: WatchOptions) => watch(verbs.context, name, options)));
 }
 
 async function status(context: Context, name: string, json: boolean): Promise<undefined> {
@@ -36,19 +40,13 @@ async function status(context: Context, name: string, json: boolean): Promise<un
   return undefined;
 }
 
-async function watch(context: Context, name: string, plain: boolean): Promise<number> {
+async function watch(context: Context, name: string, { plain, json }: WatchOptions): Promise<number> {
   return await withClient(context, async (connected) => {
     const found = await findMigration(connected, name);
-    const manner = plain ? { ...context, terminal: false } : context;
-    const last = await follow(manner, connected.client, found, manner.terminal);
-    if (last) return exitOfOutcome(last.outcome, last.findings);
-    throw new VmferryError(
-      'Internal',
-      `cannot tell how ${found.workflowId} ended: it failed or was ended from outside`,
-      {
-        remedy:
-          '`vmferry list --all` shows how it stands with Temporal; `vmferry recover` shows what it left at the sites.',
-      },
-    );
+    const shown = plain ? { ...context, terminal: false } : context;
+    const manner: Manner = json ? 'json' : shown.terminal ? 'page' : 'lines';
+    const last = await follow(shown, connected.client, found, manner);
+    printTrouble(context, last);
+    return exitOfOutcome(last.outcome, last.findings);
   });
 }

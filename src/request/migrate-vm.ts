@@ -23,14 +23,18 @@ const notify = z
     webhook: z
       .url({ protocol: /^https?$/ })
       .optional()
-      .describe('Called with a JSON body by POST.'),
+      .describe(
+        "Called with a JSON body by POST. The URL stands in the workflow's input and history, for all who may read those: one that is itself a secret belongs into a command under `hooks` in vmferry.yaml, named by `hook`.",
+      ),
     hook: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]*$/)
       .optional()
       .describe('The name of a command under `hooks` in vmferry.yaml, given the JSON on standard input.'),
   })
-  .describe('Called when a decision is awaited, before an approval lapses, and on failure.');
+  .describe(
+    'Called when a decision is awaited, when an approval lapses and before, on trouble that needs attention, on failure, and at the end.',
+  );
 
 export const migrateVmRequest = z.strictObject({
   vm: vmName.describe("The VM's name at the source."),

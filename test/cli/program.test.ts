@@ -23,6 +23,18 @@ test('every verb is there, and its help ends with an example of itself', async (
   for (const verb of VERBS) assert.match(out, new RegExp(`^ {2}${verb} `, 'm'));
 });
 
+test('help says what the command line takes: no limit is "none", and what is printed as JSON says what of', async () => {
+  const limit = await vmferry(['limit', '--help']);
+  assert.match(limit.out, /lift the limit with "none"/);
+  assert.doesNotMatch(limit.out, /null/);
+  const unlimited = await vmferry(['limit', 'web01', 'none']);
+  assert.match(unlimited.err, /cannot reach Temporal/);
+  for (const verb of ['migrate', 'assess', 'watch']) {
+    const { out } = await vmferry([verb, '--help']);
+    assert.match(out, /--json +print .*(status|started|findings)/, verb);
+  }
+});
+
 test('wrong use is status 2, with the reason and without a stack', async () => {
   const wrong: [string[], RegExp][] = [
     [[], /Usage: vmferry/],

@@ -5,6 +5,7 @@ import { columns, processContext, type Context } from '../../src/cli/context.js'
 import { exitOfOutcome } from '../../src/cli/exit.js';
 import { workflowIdFor } from '../../src/cli/find.js';
 import { Lines } from '../../src/cli/follow.js';
+import { JsonLines } from '../../src/cli/json-lines.js';
 import { diskLine, page } from '../../src/cli/screen.js';
 import { at, sampleStatus } from '../report/sample.js';
 
@@ -110,4 +111,21 @@ test('elsewhere than on a terminal a running copy is a line now and then, withou
     printed,
     /^\d\d:\d\d:\d\d {2}vda \[######\.{18}\] {3}25 % {2}512 MiB of 2 GiB {2}128 MiB\/s {2}12 s left\n$/,
   );
+});
+
+test('as JSON lines a status is printed when it changed only, and what is no status goes elsewhere, once', () => {
+  let printed = '';
+  let aside = '';
+  const lines = new JsonLines({
+    ...contextOf(false),
+    out: (text: string) => void (printed += text),
+    err: (text: string) => void (aside += text),
+  });
+  const [first, second] = [sampleStatus({ phase: 'seeding' }), sampleStatus({ phase: 'syncing' })];
+  lines.draw(first);
+  lines.draw(first);
+  for (let tries = 0; tries < 2; tries += 1) lines.note('no worker\nanswers');
+  lines.draw(second);
+  assert.equal(printed, `${JSON.stringify(first)}\n${JSON.stringify(second)}\n`);
+  assert.equal(aside, 'no worker answers\n');
 });

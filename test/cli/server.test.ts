@@ -7,124 +7,46 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Context as ActivityContext } from '@temporalio/activity';
-import { Worker } from '@temporalio/worker';
 import { z } from 'zod';
 import { finding } from '../../src/model/finding.js';
 import { migrationReport } from '../../src/model/report.js';
-import { migrationStatus } from '../../src/model/status.js';
 import { connectClient } from '../../src/temporal.js';
 import { findMigration } from '../../src/cli/find.js';
 import { waysTo } from '../../src/cli/ways.js';
 import { findTemporal } from '../temporal.js';
-import { Environment } from '../workflows/environment.js';
-import { FakeWorld } from '../workflows/fake-world.js';
-import { vmferry as run, type Ran } from './capture.js';
+import type { FakeWorld } from '../workflows/fake-world.js';
+import { vmferry as run } from './capture.js';
+import { CliServer, MIGRATE, WAIT_MS } from './cli-server.js';
 
-/**
- * The command line against a real Temporal server and the real workflow; sites are a FakeWorld. One queue of
- * orchestration and two sites serve all tests, a VM of its own each.
- */
-let environment: Environment;
+let server: CliServer;
 let world: FakeWorld;
-let stopWorkers: () => Promise<void>;
+let vmferry: CliServer['vmferry'];
+let started: CliServer['started'];
+let statusOf: CliServer['statusOf'];
+let until: CliServer['until'];
+let listed: CliServer['listed'];
 
-const bundle = { code: await readFile(new URL('../../workflow-bundle.js', import.meta.url), 'utf8') };
 const MIB = 2 ** 20;
-const WAIT_MS = 40_000;
 
 before(async () => {
-  environment = await Environment.start();
-  world = new FakeWorld();
-  const connection = environment.test.nativeConnection;
-  const plain = world.activities();
-  const activities = {
-    ...plain,
-    rehearse: async (input: Parameters<typeof plain.rehearse>[0]) => {
+  server = await CliServer.start((plain) => ({
+    rehearse: async (input) => {
       const at = new Date().toISOString();
       const picture = { kind: 'screenshot' as const, phase: 'rehearsing' as const, at, title: 'screen', text: null };
       const evidence = input.vm === 'pic01' ? [{ ...picture, path: 'screen.png' }] : [];
       return { ...(await plain.rehearse(input)), evidence };
     },
-    runPass: async (input: Parameters<typeof plain.runPass>[0]) => {
+    runPass: async (input) => {
       const disk = { name: 'vda', doneBytes: 256 * MIB, totalBytes: 1024 * MIB, rateBytesPerSecond: 64 * MIB };
       ActivityContext.current().heartbeat({ disks: [disk] });
       // Until it is cancelled by the abort.
       if (input.vm === 'slow01') await ActivityContext.current().sleep(WAIT_MS);
       return await plain.runPass(input);
     },
-  };
-  const short = { shutdownGraceTime: '1s', maxHeartbeatThrottleInterval: '100ms' } as const;
-  const workers = await Promise.all([
-    Worker.create({
-      connection,
-      taskQueue: 'vmferry',
-      workflowBundle: bundle,
-      activities: { checkSites: (ref: Parameters<typeof activities.checkSites>[0]) => activities.checkSites(ref) },
-      enableNonLocalActivities: false,
-    }),
-    Worker.create({ connection, taskQueue: 'vmferry.site.dc-old', activities, ...short }),
-    Worker.create({ connection, taskQueue: 'vmferry.site.dc-new', activities, ...short }),
-  ]);
-  const runs = workers.map((worker) => worker.run());
-  stopWorkers = async () => {
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await Promise.all(runs);
-  };
+  }));
+  ({ world, vmferry, started, statusOf, until, listed } = server);
 });
-after(async () => {
-  await stopWorkers();
-  await environment.stop();
-});
-
-const connect = () => {
-  const { address } = environment.test;
-  return connectClient({ address, namespace: 'default', connection: { address } });
-};
-
-function vmferry(...argv: string[]): Promise<Ran> {
-  return run(argv, { connect });
-}
-
-/** A command that goes on, and what it has printed so far. */
-function started(...argv: string[]): { ended: Promise<Ran>; printed: (wanted: RegExp) => Promise<void> } {
-  let out = '';
-  const ended = run(argv, { connect, out: (text) => void (out += text) });
-  const printed = async (wanted: RegExp) => {
-    const endsAt = Date.now() + WAIT_MS;
-    while (!wanted.test(out)) {
-      assert.ok(Date.now() < endsAt, `never printed ${String(wanted)}, but ${out}`);
-      await sleep(50);
-    }
-  };
-  return { ended, printed };
-}
-
-const MIGRATE = ['--from', 'dc-old', '--to', 'dc-new', '--set', 'sync.minInterval=1s'];
-
-async function statusOf(name: string) {
-  const { exit, out, err } = await vmferry('status', name, '--json');
-  assert.equal(exit, 0, err);
-  return migrationStatus.parse(JSON.parse(out));
-}
-
-async function until(name: string, phase: string) {
-  const endsAt = Date.now() + WAIT_MS;
-  for (;;) {
-    const status = await statusOf(name);
-    if (status.phase === phase) return status;
-    assert.ok(Date.now() < endsAt, `never ${phase}, but ${status.phase}`);
-    await sleep(100);
-  }
-}
-
-/** Sees the VM in Temporal's lists, which are a moment late. */
-async function listed(vm: string): Promise<void> {
-  const endsAt = Date.now() + WAIT_MS;
-  while (!(await vmferry('list', '--all')).out.includes(vm)) {
-    assert.ok(Date.now() < endsAt, `${vm} is never listed`);
-    await sleep(100);
-  }
-}
+after(() => server.stop());
 
 test('a migration is started, shown, refused a wrong decision, approved, accepted and reported from the command line', async (context) => {
   world.sourceRuns = true;
@@ -230,7 +152,7 @@ test('the printed lines of the temporal CLI approve by an update and accept by a
   const begun = await vmferry('migrate', 'shop01', ...MIGRATE);
   await until(id, 'awaiting-approval');
   const approve = /^ {2}temporal +(temporal .*)$/m.exec(begun.out)![1]!;
-  const { address } = environment.test;
+  const { address } = server;
   const accept = waysTo('acceptTarget', id, { address, namespace: 'default', by: "o'neil" }).temporalSignal;
   const PATH = `${dirname(await findTemporal())}:${process.env['PATH']}`;
   // Not synchronously: the workers run in this process.
@@ -268,7 +190,7 @@ test('a blocking finding is status 3, in words and as JSON, and nothing was clai
 });
 
 test('a migration that no worker has taken up yet is found by its VM', async () => {
-  const connected = await connect();
+  const connected = await server.connect();
   try {
     const { client } = connected;
     const args = [{ vm: 'lone01', source: 'dc-old', target: 'dc-new' }];
@@ -292,7 +214,7 @@ test('a migration that no worker has taken up yet is found by its VM', async () 
 });
 
 test('a namespace that is not there is said by name, with the way to make it', async () => {
-  const { address } = environment.test;
+  const { address } = server;
   const elsewhere = () => connectClient({ address, namespace: 'nope', connection: { address } });
   for (const argv of [['list'], ['status', 'web01'], ['migrate', 'web01', ...MIGRATE]]) {
     const { exit, err } = await run(argv, { connect: elsewhere });

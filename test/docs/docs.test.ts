@@ -4,7 +4,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { z } from 'zod';
+import { vmferryConfig } from '../../src/config.js';
+import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 import { fieldTable } from '../../src/request-reference.js';
 import { publishedSchemas } from '../../src/schemas.js';
 
@@ -47,6 +50,18 @@ test('the tables of docs/requests.md are those of the code', async () => {
     ['migrate-vm', 'vmferry'],
   );
   for (const [, name, table] of tables) assert.equal(table, fieldTable(schemas[name!]!), `${name} is ${STALE}`);
+});
+
+test('who fills in a webhook is told that its URL can be read in Temporal, and where a secret one belongs', async () => {
+  const { webhook } = migrateVmRequest.shape.notify.unwrap().shape;
+  assert.match(webhook.description ?? '', /workflow's input and history.*`hooks` in vmferry\.yaml/);
+  const text = await readFile(join(ROOT, 'docs', 'requests.md'), 'utf8');
+  const section = /### Notifications, and URLs that are secrets\n([^]*?)\n## /.exec(text)?.[1] ?? '';
+  // The example is one that configuration and request take.
+  const yaml = parse(/```yaml\n([^]*?)```/.exec(section)![1]!) as { hooks: Record<string, string[]> };
+  const { hooks } = vmferryConfig.parse({ sites: {}, ...yaml });
+  const { notify } = migrateVmRequest.parse(JSON.parse(/```json\n([^]*?)```/.exec(section)![1]!));
+  assert.ok(notify?.hook !== undefined && notify.hook in hooks);
 });
 
 test('every dependency is listed with a reason, and nothing else is', async () => {

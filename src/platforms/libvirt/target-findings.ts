@@ -20,7 +20,7 @@ export async function targetFindings(
   return [
     ...networkFindings(vm, facts),
     ...identityFindings(vm, facts),
-    ...(await spaceFindings(at, vm, disks, signal)),
+    ...(await spaceFindings(at, vm, disks, facts, signal)),
     ...hostFindings(vm, facts),
     ...hardwareFindings(vm, disks, facts),
   ];
@@ -63,6 +63,7 @@ async function spaceFindings(
   at: LibvirtConnection,
   { description }: TargetVm,
   disks: readonly ReplicaDiskSpec[],
+  facts: TargetFacts,
   signal?: AbortSignal,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -82,7 +83,9 @@ async function spaceFindings(
     } catch (error) {
       signal?.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
-      findings.push(blocking('storage.missing', `The storage "${name}" cannot be used: ${why}`, 'Name another one.'));
+      const known = facts.storages.map((each) => each.name).join(', ') || 'none';
+      const remedy = `Name another one under storage in the request. Pools and directories there: ${known}.`;
+      findings.push(blocking('storage.missing', `The storage "${name}" cannot be used: ${why}`, remedy));
       continue;
     }
     if (free >= full) continue;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { libvirtSite } from '../../../src/config.js';
+import type { Finding } from '../../../src/model/finding.js';
 import type { VmDescription } from '../../../src/model/vm.js';
 import { LocalHost } from '../../../src/exec/local.js';
 import { describeDomain } from '../../../src/platforms/libvirt/describe.js';
@@ -41,6 +42,10 @@ interface World {
 }
 
 async function findings(change: Partial<World>): Promise<string[]> {
+  return (await fullFindings(change)).map((each) => `${each.severity} ${each.id}`);
+}
+
+async function fullFindings(change: Partial<World>): Promise<Finding[]> {
   const facts = { path: '/images/web01.qcow2', sizeBytes: 64 * MIB, allocatedBytes: MIB, image: null };
   const known = parseXml(DOMAIN);
   const described = describeDomain({ definition: known, live: known, disks: new Map([['vda', facts]]) });
@@ -53,7 +58,7 @@ async function findings(change: Partial<World>): Promise<string[]> {
   const disks: ReplicaDiskSpec[] = [{ id: 'vda', sizeBytes: 64 * MIB, format: 'qcow2', storage: null, ...change.disk }];
   const found = await targetFindings(at, vm, disks, { ...FACTS, ...change.facts });
   for (const each of found) assert.ok(each.message && each.remedy, each.id);
-  return found.map((each) => `${each.severity} ${each.id}`);
+  return found;
 }
 
 const FACTS: TargetFacts = {
@@ -133,4 +138,16 @@ test('NVMe disks find no place, and firmware with secure boot alone serves no ma
   assert.deepEqual(await findings({ vm: { firmware: 'uefi' }, facts: { firmware: only } }), [
     'blocking firmware.uefi-missing',
   ]);
+});
+
+test('a storage or a network that is not there is found with the names of those that are', async () => {
+  const storages = ['default', 'fast'].map((name) => ({ name, path: `/pools/${name}`, freeBytes: GIB }));
+  const networks = ['lan', 'dmz'].map((name) => ({ name, isolated: false, kind: 'network' as const }));
+  const change = { disk: { storage: '/not/there' }, networks: { lan: 'prod' } };
+  const remedies = async (facts: Partial<TargetFacts>): Promise<Record<string, string>> =>
+    Object.fromEntries((await fullFindings({ ...change, facts })).map((each) => [each.id, each.remedy]));
+  const known = await remedies({ storages, networks });
+  assert.match(known['storage.missing']!, /under storage in the request\. .* there: default, fast\.$/);
+  assert.match(known['network.missing']!, /Networks there: lan, dmz\.$/);
+  assert.match((await remedies({ storages: [] }))['storage.missing']!, /there: none\.$/);
 });
