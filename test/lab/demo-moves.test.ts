@@ -41,7 +41,7 @@ test('the demo moves its guest, says that nothing acknowledged was lost, reports
     [{ name: 'approveCutover', accepted: true, comment: 'given by npm start' }],
   );
   // The VM as it is now, and the replica that holds its disks.
-  assert.deepEqual(staying(report), ['replica at dc-new', 'domain at dc-new']);
+  assert.deepEqual(staying(report), ['domain at dc-new']);
 
   const page = await readFile(join(folder, 'report.html'), 'utf8');
   const loaded = [...page.matchAll(/(?:src|href)="([^"]{0,40})/g)].map((match) => match[1]!);
