@@ -40,7 +40,7 @@ test('the demo moves its guest, says that nothing acknowledged was lost, reports
     report.decisions.map(({ name, accepted, comment }) => ({ name, accepted, comment })),
     [{ name: 'approveCutover', accepted: true, comment: 'given by npm start' }],
   );
-  // The VM as it is now, and the replica that holds its disks.
+  // The VM as it is now.
   assert.deepEqual(staying(report), ['domain at dc-new']);
 
   const page = await readFile(join(folder, 'report.html'), 'utf8');
