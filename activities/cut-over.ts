@@ -1,6 +1,5 @@
 import { VmferryError } from '../src/errors.js';
 import type { VmDescription } from '../src/model/vm.js';
-import type { SideState } from '../src/platforms/platform.js';
 import { diskPrintOf, hardwarePrintOf } from './assess.js';
 import { cleanSource } from './clean-up.js';
 import { ownerOf, pause, signalOf } from './context.js';
@@ -8,6 +7,7 @@ import type { ActivityDeps, Site } from './deps.js';
 import { saveEvidence } from './evidence-files.js';
 import type { MigrationActivities, ProbeInput, ProbeOutcome, Ref, StopResult } from './io.js';
 import { gatherEvidence, offline, planProbes, runProbes, runsOn } from './probes.js';
+import { sidesOf } from './sides.js';
 import { assertSourceOff } from './stopped.js';
 
 const POLL_MS = 200;
@@ -36,11 +36,7 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
     },
     async startTarget(input) {
       const target = deps.site(input.target);
-      const [sides] = await Promise.all([
-        deps.site(input.source).readSideState(input.vm, signalOf()),
-        assertSourceOff(deps, input),
-      ]);
-      assertSidesRead(input.description, sides);
+      const [sides] = await Promise.all([sidesOf(deps, input, input.description), assertSourceOff(deps, input)]);
       const vm = {
         owner: ownerOf(deps, input),
         name: input.targetName,
@@ -80,24 +76,6 @@ async function retireSource(deps: ActivityDeps, ref: Ref & { movedAt: string }):
   const note = `moved to ${target} as ${targetName} by vmferry migration ${migrationId} at ${movedAt}`;
   await deps.site(ref.source).retire(ref.vm, note, signalOf());
   await cleanSource(deps, ref);
-}
-
-/** State beside the disks that was there when the VM was assessed is carried over, or the cutover is undone. */
-export function assertSidesRead(description: VmDescription, sides: SideState): void {
-  const lost = [
-    description.firmware === 'uefi' && description.nvramPath !== null && sides.nvram === null
-      ? `its UEFI variables (${description.nvramPath})`
-      : null,
-    description.tpm?.statePath && sides.tpm === null ? `the state of its TPM (${description.tpm.statePath})` : null,
-  ].filter((each) => each !== null);
-  if (lost.length === 0) return;
-  throw new VmferryError(
-    'Unsafe',
-    `cannot define ${description.name} at the target: ${lost.join(' and ')} cannot be found`,
-    {
-      remedy: 'The cutover is undone. Look for the file at the source, and name it in the definition of the VM.',
-    },
-  );
 }
 
 /** @throws VmferryError `Drift` when disks were added, removed, resized or exchanged, or other hardware changed. */

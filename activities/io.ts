@@ -104,6 +104,8 @@ export interface StopResult {
 export interface TargetInput extends Ref {
   description: VmDescription;
   networks: Record<string, string>;
+  /** A human declared the source down: it is not looked at. Default false. */
+  sourceConfirmedDown?: boolean;
 }
 
 export interface ProbeInput extends Ref {
@@ -112,6 +114,8 @@ export interface ProbeInput extends Ref {
   /** `offline`: what needs no network; `online`: the others, once it is plugged. */
   stage: 'offline' | 'online';
   startedAt: string;
+  /** As for the start of the target. Default false. */
+  sourceConfirmedDown?: boolean;
 }
 
 export interface ProbeOutcome {
@@ -151,7 +155,10 @@ export interface MigrationActivities {
   ): Promise<{ facts: GuestFacts | null; running: boolean }>;
   stopSource(input: Ref & { timeoutMs: number }): Promise<StopResult>;
   forceStopSource(ref: Ref): Promise<StopResult>;
-  /** Defines the target and starts it with its network unplugged; each only while the source is seen off. */
+  /**
+   * Defines the target and starts it with its network unplugged; each only while the source is seen off. Fails as
+   * `SourceLost` where it cannot be seen.
+   */
   startTarget(input: TargetInput): Promise<void>;
   /** The `online` stage plugs the network first, while the source is seen off. */
   probeTarget(input: ProbeInput): Promise<ProbeOutcome>;

@@ -10,6 +10,7 @@ import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, PassInput, PassResult } from './io.js';
 import { SiteLimits } from './limits.js';
 import { Progress } from './progress.js';
+import { keptSides, type KeptSides } from './sides.js';
 import { assertUntouched, lookAtStopped, type Stopped } from './stopped.js';
 import { verifyDisks, type Verified } from './verify-disks.js';
 
@@ -55,6 +56,8 @@ interface Sealed extends Pick<
   written: WrittenRanges | null;
   /** What the source looked like when the final pass was whole; null for any other pass. Stays at the site, too. */
   stopped: Stopped | null;
+  /** The state beside the disks of the stopped source, from where the target gets it. Stays at the site, too. */
+  sides?: KeptSides | null;
 }
 
 /**
@@ -87,7 +90,7 @@ async function runPass(
       sealedMeanwhile(target, input, error),
     );
   }
-  const { written, ...result } = withoutStopped(sealed);
+  const { written, ...result } = withoutSource(sealed);
   const reading = limits.of(input.bandwidth, input.target);
   const ranges = input.readBack ? null : written;
   const roots = input.kind === 'seed' || input.readBack === true;
@@ -109,10 +112,11 @@ async function runPass(
   return { ...result, disks, verified: false, record: { ...result.record, note: failure.message } };
 }
 
-/** The history has no use for what the stopped source looks like. */
-function withoutStopped(sealed: Sealed): Omit<Sealed, 'stopped'> {
-  const { stopped, ...rest } = sealed;
+/** The history has no use for what the stopped source looks like, and must not hold what its TPM keeps. */
+function withoutSource(sealed: Sealed): Omit<Sealed, 'stopped' | 'sides'> {
+  const { stopped, sides, ...rest } = sealed;
   void stopped;
+  void sides;
   return rest;
 }
 
@@ -152,8 +156,10 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
     const lost = new AbortController();
     const final = input.kind === 'final';
     const lookingFirst = final ? lookAtStopped(source, input, signal) : Promise.resolve(null);
+    const readingSides = final ? source.readSideState(input.vm, signal).then(keptSides) : Promise.resolve(null);
     // Awaited when all is copied.
     lookingFirst.catch(() => undefined);
+    readingSides.catch(() => undefined);
     const alive = setInterval(() => void point.keepAlive().catch((error: unknown) => lost.abort(error)), KEEP_ALIVE_MS);
     try {
       const copied = await copyDisks({
@@ -165,8 +171,10 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
       });
       const first = await lookingFirst;
       if (first) await Promise.all([lookAt(source, input, signal), assertUntouched(source, input, first, signal)]);
+      const sides = await readingSides;
+      const reset = !final && (await point.wasReset(signal));
       const sealed: Sealed = {
-        record: record(input, point, copied, startedAt, performance.now() - began),
+        record: record(input, point, { ...copied, reset }, startedAt, performance.now() - began),
         checkpoint: point.checkpoint,
         instance: seen.instance,
         hardwareChanged: seen.hardwareChanged,
@@ -174,6 +182,7 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
         missedBytes: copied.missedBytes,
         written: trusted(replica.state) ? coarsened(copied.ranges) : null,
         stopped: first,
+        sides,
       };
       await replica.seal({ pass: input.number, checkpoint: sealed.checkpoint, result: sealed });
       await bothToTheEnd(replica.close(), point.end());
@@ -255,10 +264,11 @@ function sinceOf(state: ReplicaState, points: readonly string[]): string | null 
 function record(
   input: PassInput,
   point: OpenPoint,
-  copied: CopiedDisks,
+  copied: CopiedDisks & { reset: boolean },
   startedAt: string,
   durationMs: number,
 ): PassRecord {
+  const notes = [point.note, copied.reset ? 'the guest rebooted during this pass' : null];
   return {
     number: input.number,
     kind: input.kind,
@@ -270,6 +280,6 @@ function record(
     pointInTime: point.takenAt,
     quiesced: point.quiesced,
     tracking: copied.tracking,
-    note: point.note,
+    note: notes.filter(Boolean).join('; ') || null,
   };
 }

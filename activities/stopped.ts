@@ -1,6 +1,6 @@
 import { VmferryError } from '../src/errors.js';
 import type { Whereabouts } from '../src/platforms/platform.js';
-import { signalOf } from './context.js';
+import { pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { PassInput, Ref } from './io.js';
 
@@ -25,21 +25,21 @@ export async function assertUntouched(source: Site, ref: Ref, before: Stopped, s
   assertSame(ref, before, await source.whereabouts({ id: before.id }, Object.keys(before.disks), signal));
 }
 
+/** A source that cannot be reached is looked for so long before a human is asked. */
+const LOOKING_MS = 60_000;
+const LOOK_AGAIN_MS = 2_000;
+
 /**
- * Nothing is started or plugged in unless the source is seen off, held off and untouched, under whatever name.
- * @throws VmferryError `Unsafe`, `Drift`.
+ * Nothing is started or plugged in unless the source is seen off, held off and untouched, under whatever name, or a human
+ * declared it down.
+ * @throws VmferryError `SourceLost` where it cannot be seen, `Unsafe`, `Drift`.
  */
-export async function assertSourceOff(deps: ActivityDeps, ref: Ref): Promise<void> {
-  const signal = signalOf();
-  const state = await deps.site(ref.target).readReplica(ref.migrationId, signal);
+export async function assertSourceOff(deps: ActivityDeps, ref: Ref & { sourceConfirmedDown?: boolean }): Promise<void> {
+  const state = await deps.site(ref.target).readReplica(ref.migrationId, signalOf());
   const before = (state?.whole?.result as { stopped?: Stopped | null } | null | undefined)?.stopped;
   if (!before) throw unsafe(`the last whole pass of ${ref.vm} was not taken of a stopped source`);
-  const now = await deps.site(ref.source).whereabouts({ id: before.id }, Object.keys(before.disks), signal);
-  if (now === null) {
-    const remedy =
-      'The target is taken back. Find the source; if its side is gone for good, say so: `vmferry confirm-down --side source`.';
-    throw unsafe(`${ref.vm} (${before.id}) is not to be found at ${ref.source}, so it is not seen off`, remedy);
-  }
+  if (ref.sourceConfirmedDown) return;
+  const now = await seen(deps.site(ref.source), ref, before);
   const { run, name } = now;
   if (run.state !== 'off' || run.autostart) {
     const known = name === ref.vm ? name : `${ref.vm}, now called ${name},`;
@@ -47,6 +47,31 @@ export async function assertSourceOff(deps: ActivityDeps, ref: Ref): Promise<voi
     throw unsafe(`${known} at ${ref.source} is ${state}`, 'Somebody started the source. The target is taken back.');
   }
   assertSame(ref, before, now);
+}
+
+/** The stopped source; a site that does not answer is asked again for a while. @throws VmferryError `SourceLost`. */
+async function seen(source: Site, ref: Ref, before: Stopped): Promise<Whereabouts> {
+  const signal = signalOf();
+  const began = performance.now();
+  for (;;) {
+    try {
+      const found = await source.whereabouts({ id: before.id }, Object.keys(before.disks), signal);
+      if (found) return found;
+      throw lost(`${ref.vm} (${before.id}) is not to be found at ${ref.source}`);
+    } catch (error) {
+      if (!(error instanceof VmferryError) || error.code !== 'Unreachable') throw error;
+      if (performance.now() - began >= LOOKING_MS) throw lost(`${ref.source} does not answer: ${error.message}`, error);
+      await pause(LOOK_AGAIN_MS, signal);
+    }
+  }
+}
+
+function lost(why: string, cause?: unknown): VmferryError {
+  return new VmferryError('SourceLost', `cannot see that the source is off: ${why}`, {
+    remedy:
+      'Bring the site back and resume. If you know that the source does not run and will not, declare it down, and the target goes on: `vmferry confirm-down --side source`.',
+    cause,
+  });
 }
 
 function assertSame(ref: Ref, before: Stopped, now: Whereabouts | null): void {

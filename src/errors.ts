@@ -27,6 +27,8 @@ const CURES = {
   /** No room left: for the replica at the target or for scratch at the source. */
   NoSpace: 'attention',
   Unreachable: 'retry',
+  /** The stopped source cannot be seen any more, so that nothing can be started at the other side. */
+  SourceLost: 'attention',
   Denied: 'attention',
   /** A tool that we drive failed in a way that we do not know. */
   ToolFailed: 'retry',

@@ -217,11 +217,14 @@ export class Line {
 
   /**
    * Says what is wrong and what to do, and waits for `resume` (or, in the way back, for `confirmSiteDown`). An abort ends
-   * the wait, but not in the way back (`goingBack`), which it cannot change. With `worker`, the site that has none, a
-   * worker there ends it as well.
+   * the wait, but not in the way back (`goingBack`), which it cannot change; with `orUndo` an undo ends it, too. With
+   * `worker`, the site that has none, a worker there ends it as well.
    */
-  async attention(trouble: Trouble, options: { worker?: string | null; goingBack?: boolean } = {}): Promise<void> {
-    const { worker = null, goingBack = false } = options;
+  async attention(
+    trouble: Trouble,
+    options: { worker?: string | null; goingBack?: boolean; orUndo?: boolean } = {},
+  ): Promise<void> {
+    const { worker = null, goingBack = false, orUndo = false } = options;
     const { migration } = this;
     const { status, wishes } = migration;
     const before = status.phase;
@@ -243,8 +246,10 @@ export class Line {
     migration.event(`needs attention: ${trouble.message}`);
     await tell(this, 'needs-attention', trouble.message, worker);
     const answer = worker ? awaitWorker(this, worker) : null;
-    const over = () => wishes.resumed || (wishes.abort && !goingBack) || answer?.came === true;
-    const tooLong = lengthWatch();
+    const left = () => (wishes.abort && !goingBack) || (wishes.undo && orUndo);
+    const over = () => wishes.resumed || left() || answer?.came === true;
+    // A cutover cannot be gone on with in another run.
+    const tooLong = orUndo ? () => false : lengthWatch();
     while (!over() && !tooLong()) await this.waitForDecision();
     await answer?.end();
     const goesOn = over();

@@ -79,6 +79,8 @@ export interface VmSite {
   guestFacts(vm: string, signal?: AbortSignal): Promise<GuestFacts>;
   /** Tries one probe once. */
   probe(vm: string, probe: Probe, signal?: AbortSignal): Promise<Pick<ProbeResult, 'passed' | 'detail'>>;
+  /** Waits for a reset or reboot of the running guest; false when there was none in that time. */
+  resetWithin(vm: string, waitMs: number, signal?: AbortSignal): Promise<boolean>;
   /** A picture of the screen as PNG, or null where there is no display. */
   screenshot(vm: string, signal?: AbortSignal): Promise<Buffer | null>;
   /** The last of what the guest wrote to its serial console, or null where nothing records it. At most 64 KiB. */
@@ -118,6 +120,8 @@ export interface OpenPoint {
   disks: PointDisk[];
   /** Tells the watchdog at the site that the worker is alive; called every few seconds. */
   keepAlive(): Promise<void>;
+  /** Whether the guest was reset or rebooted since the point was taken; a stop and a start are seen by the instance. */
+  wasReset(signal?: AbortSignal): Promise<boolean>;
   /** Closes connections; the point stays at the site and can be opened again by the same request. */
   detach(): Promise<void>;
   /** Ends the point: job, scratch, exports. */

@@ -5,6 +5,7 @@ import { diskPrintOf, hardwarePrintOf } from '../../activities/assess.js';
 import { cleanUpActivities } from '../../activities/clean-up.js';
 import { cutOverActivities } from '../../activities/cut-over.js';
 import type { ActivityDeps, Site } from '../../activities/deps.js';
+import { keptSides } from '../../activities/sides.js';
 import { VmferryError } from '../../src/errors.js';
 import type { VmDescription } from '../../src/model/vm.js';
 
@@ -104,6 +105,41 @@ test('a target that an earlier try started is not started again', async () => {
   });
   await run(cutOverActivities(deps).startTarget, { ...ref, description, networks: {} });
   assert.deepEqual(did, ['define new']);
+});
+
+test('a source that cannot be seen is told from one that is not off, and a short silence is waited out', async () => {
+  const input = { ...ref, description, networks: {} };
+  const gone = world({ old: { whereabouts: () => null } });
+  await assert.rejects(run(cutOverActivities(gone.deps).startTarget, input), { code: 'SourceLost' });
+  assert.deepEqual(gone.did, []);
+  let asked = 0;
+  const silent = world({
+    old: {
+      whereabouts: () => (++asked === 1 ? fails('Unreachable')() : found),
+      readSideState: () => ({ nvram: null, tpm: null }),
+    },
+  });
+  await run(cutOverActivities(silent.deps).startTarget, input);
+  assert.deepEqual(silent.did, ['define new', 'start new']);
+});
+
+test('a source that was declared down is not asked for anything: what is beside its disks came with the final pass', async () => {
+  const sides = keptSides({ nvram: Buffer.from('variables'), tpm: Buffer.from('state') });
+  const defined: unknown[] = [];
+  const lost = fails('Unreachable');
+  const { deps, did } = world({
+    old: { whereabouts: lost, readSideState: lost, runState: lost },
+    new: {
+      readReplica: () => ({ whole: { result: { stopped, sides } } }),
+      define: (_, given) => void defined.push(given),
+    },
+  });
+  const input = { ...ref, description, networks: {}, sourceConfirmedDown: true };
+  await run(cutOverActivities(deps).startTarget, input);
+  assert.deepEqual(did, ['define new', 'start new']);
+  assert.deepEqual(defined, [{ nvram: Buffer.from('variables'), tpm: Buffer.from('state') }]);
+  const running = world({ new: { readReplica: () => ({ whole: { result: { stopped: null } } }) } });
+  await assert.rejects(run(cutOverActivities(running.deps).startTarget, input), { code: 'Unsafe' });
 });
 
 test("a target's network is plugged only while the source is seen off, and only when its turn has come", async () => {

@@ -102,3 +102,23 @@ test('a target out of reach that a human declares down is left as it is, and the
     await scene.world.lab.new.link.heal();
   }
 });
+
+test('a source out of reach before the target is plugged in keeps it unplugged until a human declares it down', async () => {
+  await scene.begin();
+  const run = await scene.world.migrate('web01', { ...AUTOMATIC, probes: [{ kind: 'agent' }] }, 'source-lost');
+  await run.phase('validating');
+  // Well before the agent of the guest that boots can answer.
+  await scene.world.lab.old.link.cut();
+  try {
+    const waiting = await run.phase('needs-attention');
+    assert.equal(waiting.error?.code, 'SourceLost');
+    const [nic] = (await scene.world.virsh('new', 'domiflist', 'web01')).match(/52:54:00:\S+/) ?? [];
+    assert.match(await scene.world.virsh('new', 'domif-getlink', 'web01', nic!), /down/);
+    await run.update('confirmSiteDown', { side: 'source', by: 'ann', comment: 'the rack is without power' });
+    await run.phase('awaiting-acceptance');
+    assert.match(await scene.world.virsh('new', 'domif-getlink', 'web01', nic!), /up/);
+  } finally {
+    await scene.world.lab.old.link.heal();
+  }
+  await scene.completes(run);
+});

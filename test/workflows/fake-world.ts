@@ -24,6 +24,8 @@ export class FakeWorld {
   readonly passInputs: PassInput[] = [];
   readonly notices: string[] = [];
   readonly watchedForMs: number[] = [];
+  /** Of each step that starts or plugs in the target: whether the source was declared down. */
+  readonly confirmedDown: boolean[] = [];
   /** Name under which the history is recorded, where that is asked for. */
   recordAs: string | null = null;
   /** Thrown by the activity of that name, the oldest first. */
@@ -175,13 +177,15 @@ export class FakeWorld {
         this.sourceRuns = false;
         return Promise.resolve(off);
       },
-      startTarget: () => {
+      startTarget: ({ sourceConfirmedDown }) => {
+        this.confirmedDown.push(sourceConfirmedDown ?? false);
         this.targetDefined = true;
         this.targetRuns = true;
         this.check();
         return done;
       },
-      probeTarget: ({ stage }) => {
+      probeTarget: ({ stage, sourceConfirmedDown }) => {
+        this.confirmedDown.push(sourceConfirmedDown ?? false);
         if (stage === 'online') this.targetPlugged = true;
         return Promise.resolve({
           passed: this.probesPass,

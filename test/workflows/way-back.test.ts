@@ -179,3 +179,67 @@ test('a VM that another migration has is nothing to wait for; a target without r
     await run.phase('awaiting-approval');
   });
 });
+
+test("a source that cannot be seen when the target is to start is a human's to declare down, and the target goes on", async () => {
+  for (const lostAt of ['startTarget', 'probeTarget'] as const) {
+    const world = new FakeWorld();
+    world.fail(lostAt, 'SourceLost');
+    await environment.migrate(world, automatic, async (run) => {
+      const waiting = await run.phase('needs-attention');
+      assert.equal(waiting.error?.code, 'SourceLost');
+      assert.ok(
+        ['confirmSiteDown', 'resume', 'abort', 'undoCutover'].every((each) => waiting.decisions.includes(each)),
+      );
+      assert.equal(world.targetPlugged, false);
+      await assert.rejects(run.update('confirmSiteDown', { side: 'target' }));
+      await run.update('confirmSiteDown', { side: 'source', by: 'ann' });
+      await run.phase('awaiting-acceptance');
+      await run.update('acceptTarget');
+      assert.equal((await run.result()).outcome, 'completed');
+    });
+    assert.equal(world.targetRuns, true);
+    assert.equal(world.confirmedDown.at(-1), true);
+    assert.deepEqual(world.violations, []);
+  }
+});
+
+test('a lost source that is back is looked at again, and one that stays lost can be gone back to', async () => {
+  const back = new FakeWorld();
+  back.fail('startTarget', 'SourceLost');
+  await environment.migrate(back, automatic, async (run) => {
+    await run.phase('needs-attention');
+    await run.update('resume');
+    await run.phase('awaiting-acceptance');
+    await run.update('acceptTarget');
+    assert.equal((await run.result()).outcome, 'completed');
+  });
+  assert.ok(!back.confirmedDown.includes(true));
+  for (const decision of ['undoCutover', 'abort'] as const) {
+    const world = new FakeWorld();
+    world.fail('startTarget', 'SourceLost');
+    await environment.migrate(world, automatic, async (run) => {
+      await run.phase('needs-attention');
+      await run.update(decision);
+      assert.equal((await run.result()).outcome, decision === 'abort' ? 'aborted' : 'rolled-back');
+    });
+    assert.equal(world.sourceRuns, true);
+    assert.deepEqual(world.violations, []);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});
+
+test('a source that was declared down is not asked for again when the target is final', async () => {
+  const world = new FakeWorld();
+  world.retires = false;
+  world.fail('startTarget', 'SourceLost');
+  await environment.migrate(world, automatic, async (run) => {
+    await run.phase('needs-attention');
+    await run.update('confirmSiteDown', { side: 'source' });
+    await run.phase('awaiting-acceptance');
+    await run.update('acceptTarget');
+    const { outcome, status } = await run.result();
+    assert.equal(outcome, 'completed');
+    assert.ok(status.ledger.some((entry) => entry.kind === 'claim' && entry.removedAt === null));
+  });
+  assert.ok(!world.calls.includes('retireSource'));
+});

@@ -53,7 +53,8 @@ export async function finalize(line: Line): Promise<void> {
   const moved = { ...ref, autostart: assessment.autostart, movedAt: new Date().toISOString() };
   const done = await line.back('finalizeTarget', 'target', `make the target final, retire ${ref.vm}`, () => moved, []);
   migration.removed('replica');
-  if (!done?.retired && (await line.back('retireSource', 'source', `retire ${ref.vm}`, () => moved)) === null) {
+  const retire = () => line.back('retireSource', 'source', `retire ${ref.vm}`, () => moved);
+  if (!done?.retired && (marks.sourceConfirmedDown || (await retire()) === null)) {
     migration.event(`nothing was cleaned at ${ref.source}, which was declared down: the ledger says what is there`);
     return;
   }

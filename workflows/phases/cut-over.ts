@@ -136,7 +136,10 @@ export async function cutOver(line: Line): Promise<void> {
   marks.targetDefined = true;
   const { description, networks } = assessment;
   const target = { ...ref, description, networks };
-  await line.cut('startTarget', ref.target, `define and start ${ref.targetName}, unplugged`, target);
+  await sourceSeen(line, (sourceConfirmedDown) => {
+    const input = { ...target, sourceConfirmedDown };
+    return line.cut('startTarget', ref.target, `define and start ${ref.targetName}, unplugged`, input);
+  });
   const startedAt = new Date().toISOString();
   migration.enter('validating');
   const probes = { ...ref, probes: migration.request.probes ?? null, facts: assessment.facts, startedAt };
@@ -157,6 +160,27 @@ export async function cutOver(line: Line): Promise<void> {
     );
   }
   if (carried.offAt && status.downtimeMs === null) migration.event('no probe passed: the downtime was not measured');
+}
+
+/**
+ * Runs a step that needs the source seen off. Where it cannot be seen, neither side may be started: that is a human's to
+ * say, who may bring the site back, declare the source down, or go back.
+ */
+async function sourceSeen<T>(line: Line, step: (confirmedDown: boolean) => Promise<T>): Promise<T> {
+  const { migration } = line;
+  const { marks } = migration;
+  for (;;) {
+    try {
+      return await step(marks.sourceConfirmedDown);
+    } catch (error) {
+      const trouble = troubleOf(error);
+      if (trouble.code !== 'SourceLost') throw error;
+      migration.unreachable = ['source'];
+      await line.attention(trouble, { orUndo: true });
+      migration.unreachable = [];
+      line.checkUndo();
+    }
+  }
 }
 
 /** Reads the final pass back. What differs is copied and read once more; then it leads back. */
@@ -185,7 +209,9 @@ async function verify(line: Line): Promise<void> {
 async function probe(line: Line, input: ProbeInput): Promise<boolean> {
   const { migration } = line;
   const summary = input.stage === 'offline' ? 'probe the target, unplugged' : 'plug the network, probe the target';
-  const outcome = await line.cut('probeTarget', migration.ref.target, summary, input);
+  const outcome = await sourceSeen(line, (sourceConfirmedDown) =>
+    line.cut('probeTarget', migration.ref.target, summary, { ...input, sourceConfirmedDown }),
+  );
   measure(migration, outcome.firstPassed, outcome.firstPassedAgoMs);
   const others =
     input.stage === 'online'

@@ -172,3 +172,6 @@ export const KEEP_ALIVE = `
 if [ -e "$1/ended" ]; then cat -- "$1/ended"; exit 44; fi
 [ -e "$1/lease" ] || { printf gone; exit 44; }
 exec touch -c -- "$1/lease"`;
+
+/** Whether the watchdog heard of a reset of the guest: status 0, else 44. */
+export const WAS_RESET = '[ -s "$1/resets" ] || exit 44';

@@ -41,6 +41,8 @@ over() {
 /**
  * Watches one backup job: ends it when scratch runs short or its worker is gone, and itself with the job. The reserve is
  * given back first, so that the guest has room while the job ends. It does not leave before the job is seen ended.
+ * Meanwhile it listens for resets of the guest, which leave no other trace, and writes them to `resets`; the listener
+ * ends with it, however it ends (setpriv(1), prctl(2)).
  */
 export const WATCH_JOB = `
 uri=$1 uuid=$2 name=$3 scratch=$4 folder=$5 floor=$6 lease=$7
@@ -61,6 +63,9 @@ room() {
   [ $# -ne 2 ] || [ $(($1 * $2)) -ge "$floor" ]
 }
 echo $$ >"$folder/watcher"
+setpriv --pdeathsig TERM virsh --quiet --connect "$uri" event --domain "$uuid" --event reboot --loop >>"$folder/resets" 2>/dev/null </dev/null &
+listener=$!
+trap 'kill "$listener" 2>/dev/null' EXIT
 seen=no tick=0
 while [ -d "$folder" ] && [ ! -e "$folder/ended" ]; do
   room || finish scratch

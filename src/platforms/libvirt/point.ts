@@ -5,7 +5,7 @@ import type { OpenPoint, PointDisk } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
 import { endPointsByName } from './end-points.js';
 import { pointFiles, type PointPlan } from './point-files.js';
-import { KEEP_ALIVE } from './point-scripts.js';
+import { KEEP_ALIVE, WAS_RESET } from './point-scripts.js';
 import { runScript } from './run-script.js';
 
 /** How long a point outlives its worker. Longer than a worker's restart, short enough for scratch space. */
@@ -55,6 +55,7 @@ export async function connectPoint(
       ...facts,
       disks,
       keepAlive: () => keepAlive(at, plan),
+      wasReset: async (signal) => plan.kind === 'live' && (await wasReset(at, plan, signal)),
       detach,
       end: async () => {
         await detach();
@@ -83,4 +84,10 @@ async function keepAlive(at: LibvirtConnection, plan: PointPlan): Promise<void> 
     platform: 'libvirt',
     remedy: 'It goes on with a new point in time.',
   });
+}
+
+async function wasReset(at: LibvirtConnection, plan: PointPlan, signal?: AbortSignal): Promise<boolean> {
+  const { folder } = pointFiles(at, plan.name);
+  const options = { okExitCodes: [0, 44], signal };
+  return (await runScript(at, WAS_RESET, [folder], `look at ${plan.name}`, options)).exitCode === 0;
 }

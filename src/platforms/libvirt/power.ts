@@ -90,3 +90,17 @@ export async function forceOff(at: LibvirtConnection, vm: string, signal?: Abort
   await at.virsh.runOr(NOT_RUNNING, ['destroy', '--domain', uuid], { signal, timeoutMs: OFF_TIMEOUT_MS });
   while ((await runState(at, vm, signal))?.instance != null) await sleep(200, undefined, { signal });
 }
+
+/** A reset leaves QEMU as it is, so that no instance tells: libvirt's events do. See `VmSite.resetWithin`. */
+export async function resetWithin(
+  at: LibvirtConnection,
+  vm: string,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const uuid = await at.virsh.uuid(vm, signal);
+  const args = ['event', '--domain', uuid, '--event', 'reboot', '--timeout', String(Math.ceil(waitMs / 1_000))];
+  // Status 1: no event came.
+  const options = { signal, okExitCodes: [0, 1], timeoutMs: waitMs + 30_000 };
+  return /^event 'reboot'/m.test((await at.virsh.result(args, options)).stdout);
+}

@@ -31,7 +31,7 @@ export async function sourceFindings(
   ];
 }
 
-const TOOLS = ['virsh', 'qemu-img', 'qemu-nbd', 'bash', 'flock', 'setsid', 'timeout'];
+const TOOLS = ['virsh', 'qemu-img', 'qemu-nbd', 'bash', 'flock', 'setsid', 'setpriv', 'timeout'];
 
 async function missingTools(at: LibvirtConnection, signal?: AbortSignal): Promise<string[]> {
   const script = 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done; exit 0';

@@ -4,7 +4,7 @@ import { describe } from './domain.js';
 import { consoleText, screenshot } from './evidence.js';
 import { guestFacts } from './guest.js';
 import { inventory } from './inventory.js';
-import { forceOff, requestShutdown, runState, setAutostart, start } from './power.js';
+import { forceOff, requestShutdown, resetWithin, runState, setAutostart, start } from './power.js';
 import { probe } from './probe.js';
 import { whereabouts } from './whereabouts.js';
 
@@ -39,6 +39,7 @@ export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
     forceOff: (vm, signal) => forceOff(at, vm, signal),
     guestFacts: (vm, signal) => guestFacts(at, vm, signal),
     probe: (vm, wanted, signal) => probe(at, vm, wanted, signal),
+    resetWithin: (vm, waitMs, signal) => resetWithin(at, vm, waitMs, signal),
     screenshot: (vm, signal) => screenshot(at, vm, signal),
     consoleText: (vm, signal) => consoleText(at, vm, signal),
     close: () => at.host.close(),

@@ -49,7 +49,8 @@ export function usePointLab(): PointLab {
 
 /** Files and processes of points that are still there. */
 async function traces(host: LabHost): Promise<string> {
-  const script = 'ls "$1"/vmferry-* "$2"/points/vmferry-* 2>/dev/null; sleep 0.6; pgrep -x qemu-nbd; exit 0';
+  const script =
+    'ls "$1"/vmferry-* "$2"/points/vmferry-* 2>/dev/null; sleep 0.6; pgrep -x qemu-nbd; pgrep -af "^virsh .* event --domain"; exit 0';
   return (await host.host.run('sh', ['-c', script, 'sh', host.images, `${host.directory}/vmferry`])).stdout;
 }
 

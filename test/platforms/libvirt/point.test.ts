@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { diskPath, virsh, write } from './lab-vm.js';
-import { ID, DISKS, MIB, byteAt, dirty, request, running, usePointLab } from './point-lab.js';
+import { ID, DISKS, MIB, byteAt, dirty, request, running, until, usePointLab } from './point-lab.js';
 
 const lab = usePointLab();
 
@@ -97,4 +97,24 @@ test('checkpoints are deleted but those to be kept, running or stopped', async (
   const point = await lab.source.openPoint(request(4, 2));
   assert.deepEqual(await dirty(point.disks[0]!.reader), [[0, 65536]]);
   await point.end();
+});
+
+test('a reset of the guest while a point is open is heard of, also by the next who opens it', async () => {
+  await running(lab.host);
+  const calm = await lab.source.openPoint(request(1));
+  assert.equal(await calm.wasReset(), false);
+  await calm.end();
+  const point = await lab.source.openPoint(request(2, 1));
+  // The watchdog listens a moment after it has begun to watch.
+  await until(async () => {
+    await virsh(lab.host, 'reset', 'vm');
+    return point.wasReset();
+  });
+  await point.detach();
+  const again = await lab.source.openPoint(request(2, 1));
+  assert.deepEqual([again.continued, await again.wasReset()], [true, true]);
+  await again.end();
+  const after = await lab.source.openPoint(request(3, 2));
+  assert.equal(await after.wasReset(), false, 'one reset is told of once');
+  await after.end();
 });

@@ -71,6 +71,19 @@ test('an unknown VM is answered with those that exist', async () => {
   assert.equal(await site.runState('web99'), null);
 });
 
+test('a reset of a running VM is heard of while somebody waits for one', async () => {
+  await startPaused(host, 'web01');
+  assert.equal(await site.resetWithin('web01', 1_000), false);
+  let heard = false;
+  const waiting = site.resetWithin('web01', 30_000).then((came) => (heard = came));
+  for (let tries = 0; tries < 40 && !heard; tries++) {
+    await virsh(host, 'reset', 'web01');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  assert.equal(await waiting, true);
+  await site.forceOff('web01');
+});
+
 test('each start of a VM is a run of its own', async () => {
   assert.deepEqual(await site.runState('web01'), { state: 'off', instance: null, autostart: false });
   const runs = new Set<string>();
