@@ -1,4 +1,4 @@
-import { ApplicationFailure, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, patched, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import { parseDurationMs } from '../src/request/units.js';
 import {
   decisionNames,
@@ -10,7 +10,7 @@ import {
 } from '../src/request/decisions.js';
 import { wrongFields } from '../src/request/parse.js';
 import type { Phase } from '../src/model/status.js';
-import { formatDuration } from '../src/model/format.js';
+import { formatDuration, formatInstant } from '../src/model/format.js';
 import { decisionMessages, type DecisionReply } from './messages.js';
 import type { Migration } from './migration.js';
 
@@ -18,6 +18,8 @@ type Payloads = { [N in DecisionName]: DecisionPayload<N> };
 
 const BEFORE_CUTOVER: readonly Phase[] = ['seeding', 'syncing', 'rehearsing', 'awaiting-approval'];
 const CUTTING_OVER: readonly Phase[] = ['cutting-over', 'verifying', 'converting', 'starting', 'validating'];
+/** So far the clock of who names a time may be behind. */
+const SKEW_MS = 60_000;
 
 /** The phase as it would be without `paused` or `needs-attention`. */
 function underlying(migration: Migration): Phase {
@@ -119,6 +121,27 @@ function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, pa
   return null;
 }
 
+/**
+ * Why the time that a decision names fits no more, or null. Asked before a decision is accepted, and not again when an
+ * accepted update is handled: what stands in a history as accepted stays so.
+ */
+function whyPast<N extends DecisionName>(name: N, payload: Payloads[N]): string | null {
+  if (name !== 'approveCutover' && name !== 'scheduleCutover') return null;
+  const { at } = payload as Payloads['approveCutover'];
+  if (at === undefined || Date.parse(at) >= Date.now() - SKEW_MS) return null;
+  const instead =
+    name === 'approveCutover'
+      ? 'leave it out to cut over at once, or give a time that is to come'
+      : 'give a time that is to come, or that of now for a cutover as soon as it is approved';
+  return `at: ${at} is past, it is ${formatInstant(new Date().toISOString())} now: ${instead}`;
+}
+
+/** The same for a signal, which no validator looked at. `patched` can go with the last migration begun before 2026-12. */
+function whyPastNow<N extends DecisionName>(name: N, payload: Payloads[N]): string | null {
+  const past = whyPast(name, payload);
+  return past !== null && patched('refuse-past-times') ? past : null;
+}
+
 function parsePayload<N extends DecisionName>(name: N, input: unknown): { payload: Payloads[N] } | { wrong: string } {
   const given = input === undefined || input === null ? {} : input;
   if (typeof given !== 'object' || Array.isArray(given))
@@ -135,6 +158,15 @@ function whenNext({ status, wishes }: Migration): string {
   if (status.phase === 'paused' || wishes.pause) return 'with the resume';
   if (status.phase === 'needs-attention') return 'when it goes on';
   return status.work === 'idle' ? 'now' : 'next';
+}
+
+/** What a rejection does, before it does: a "no" to what is asked is kept as well where nothing was approved. */
+function rejectionWords({ status, carried, askingForce }: Migration): string {
+  if (askingForce) return 'the cutover is called off and its approval withdrawn; syncing goes on';
+  if (status.approval) return 'approval withdrawn; syncing goes on';
+  return carried.approvalRequired
+    ? 'nothing was approved yet; syncing goes on'
+    : 'no cutover without an approval from here on; syncing goes on';
 }
 
 /** Does what was decided: sets wishes and state; the main line acts on them. Returns what it did, in words. */
@@ -154,12 +186,14 @@ function apply<N extends DecisionName>(migration: Migration, name: N, payload: P
       const early = Date.parse(carried.notBefore) > Date.parse(expiresAt);
       return `cutover approved, not before ${carried.notBefore}${down}${early ? `; but the approval lapses before that, at ${expiresAt}: approve again nearer to the time` : ''}`;
     }
-    case 'rejectCutover':
+    case 'rejectCutover': {
+      const text = rejectionWords(migration);
       // The time that came with the approval goes with it.
       if (status.approval?.cutoverAt) carried.notBefore = request.cutover.at ?? null;
       migration.withdrawApproval();
       if (migration.askingForce) wishes.undo = true;
-      return 'approval withdrawn; syncing goes on';
+      return text;
+    }
     case 'scheduleCutover':
       carried.notBefore = (payload as Payloads['scheduleCutover']).at;
       if (status.approval) status.approval.cutoverAt = carried.notBefore;
@@ -204,28 +238,32 @@ function apply<N extends DecisionName>(migration: Migration, name: N, payload: P
 
 /** Registers every decision as signal and update. `onDecision` interrupts what runs, where the decision asks for it. */
 export function handleDecisions(migration: Migration, onDecision: (name: DecisionName) => void): void {
-  const decide = (name: DecisionName, input: unknown): DecisionReply => {
+  const decide = (name: DecisionName, input: unknown, by: 'signal' | 'update'): DecisionReply => {
     const parsed = parsePayload(name, input);
     if ('wrong' in parsed) return refuse(migration, name, input, parsed.wrong);
-    const reason = whyNot(migration, name) ?? whyNotPayload(migration, name, parsed.payload);
+    const reason =
+      whyNot(migration, name) ??
+      whyNotPayload(migration, name, parsed.payload) ??
+      (by === 'signal' ? whyPastNow(name, parsed.payload) : null);
     if (reason) return refuse(migration, name, input, `ignored: ${reason}`);
-    const { by, comment } = parsed.payload;
     const text = apply(migration, name, parsed.payload);
-    migration.decided(name, by ?? null, comment ?? null, true, text);
+    migration.decided(name, parsed.payload.by ?? null, parsed.payload.comment ?? null, true, text);
     onDecision(name);
     return { accepted: true, text };
   };
   for (const { name, signal, update } of decisionMessages) {
     const description = `${decisionSummaries[name]}. Data: ${examplePayload(name)}`;
-    setHandler(signal, (input) => void decide(name, input), { description });
-    setHandler(update, (input) => decide(name, input), {
+    setHandler(signal, (input) => void decide(name, input, 'signal'), { description });
+    setHandler(update, (input) => decide(name, input, 'update'), {
       description,
       validator: (input) => {
         const parsed = parsePayload(name, input);
         const reason =
           'wrong' in parsed
             ? parsed.wrong
-            : (whyNot(migration, name) ?? whyNotPayload(migration, name, parsed.payload));
+            : (whyNot(migration, name) ??
+              whyNotPayload(migration, name, parsed.payload) ??
+              whyPast(name, parsed.payload));
         if (reason) throw refusal(name, reason);
       },
     });

@@ -81,6 +81,48 @@ test('a rejection takes the time along that came with the approval', async () =>
   });
 });
 
+test('a time that is past is refused, from a signal as well, while a clock may be a minute behind', async () => {
+  await environment.migrate(new FakeWorld(), {}, async (run) => {
+    await run.phase('awaiting-approval');
+    const at = new Date(Date.now() - 3_600_000).toISOString();
+    for (const [name, instead] of [
+      ['approveCutover', /is past, it is .* UTC now: leave it out to cut over at once/],
+      ['scheduleCutover', /is past, it is .* UTC now: give a time that is to come/],
+    ] as const) {
+      await assert.rejects(run.update(name, { at }), (error: Error) => instead.test(String(error.cause)));
+      await run.signal(name, { at });
+      const { trail, approval } = await run.until('ignored', (status) => status.trail.at(-1)?.name === name);
+      assert.equal(approval, null);
+      assert.equal(trail.at(-1)?.accepted, false);
+      assert.match(trail.at(-1)?.reason ?? '', instead);
+    }
+    await run.update('scheduleCutover', { at: new Date(Date.now() - 30_000).toISOString() });
+    await run.update('approveCutover', { at: new Date(Date.now() - 30_000).toISOString() });
+    await run.phase('awaiting-acceptance');
+    await run.update('acceptTarget');
+    await run.result();
+  });
+});
+
+test('a "no" where nothing was approved is kept as what it is, and an approval after it counts', async () => {
+  await environment.migrate(new FakeWorld(), {}, async (run) => {
+    await run.phase('awaiting-approval');
+    const said = 'nothing was approved yet; syncing goes on';
+    assert.equal((await run.update('rejectCutover', { by: 'ann', comment: 'not today' })).text, said);
+    const { trail } = await run.phase('awaiting-approval');
+    assert.deepEqual(
+      trail.map(({ name, by, accepted, reason }) => [name, by, accepted, reason]),
+      [['rejectCutover', 'ann', true, said]],
+    );
+    await run.update('approveCutover', { at: new Date(Date.now() + 3_600_000).toISOString() });
+    assert.equal((await run.update('rejectCutover')).text, 'approval withdrawn; syncing goes on');
+    await run.update('approveCutover', { by: 'ben' });
+    await run.phase('awaiting-acceptance');
+    await run.update('acceptTarget');
+    await run.result();
+  });
+});
+
 test('the prediction that was approved stands, to be held against what is measured', async () => {
   const world = new FakeWorld();
   await environment.migrate(world, {}, async (run) => {
