@@ -8,7 +8,7 @@ import {
   type DecisionName,
   type DecisionPayload,
 } from '../src/request/decisions.js';
-import { wrongFields } from '../src/request/parse.js';
+import { checkInput, wrongFields } from '../src/request/parse.js';
 import type { Phase } from '../src/model/status.js';
 import { formatDuration, formatInstant } from '../src/model/format.js';
 import { decisionMessages, type DecisionReply } from './messages.js';
@@ -148,7 +148,7 @@ function parsePayload<N extends DecisionName>(name: N, input: unknown): { payloa
     return {
       wrong: `wrong payload: given ${JSON.stringify(given).slice(0, 80)}, expected one JSON object such as ${examplePayload(name)}`,
     };
-  const result = decisionSchemas[name].safeParse(given);
+  const result = checkInput(decisionSchemas[name], given);
   if (result.success) return { payload: result.data as Payloads[N] };
   return { wrong: `wrong payload: ${wrongFields(result.error, given).join('; ')}` };
 }

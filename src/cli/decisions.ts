@@ -83,7 +83,8 @@ async function decide(
 ): Promise<number> {
   const { json, ...fields } = options;
   const payload = { ...fields, ...(rate === undefined ? {} : { rate: rate === 'none' ? null : rate }) };
-  parseRequest(decisionSchemas[name], payload, `\`vmferry ${verbOf(name)}\``);
+  const optionOf = (path: string) => (path === 'rate' ? '"none" for no limit' : `--${path}`);
+  parseRequest(decisionSchemas[name], payload, `\`vmferry ${verbOf(name)}\``, optionOf);
   return await withClient(context, async (connected) => {
     const found = await findMigration(connected, migration);
     const answer = await send(connected, found, name, payload);

@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Command } from 'commander';
-import { loadConfig, siteOf } from '../config.js';
+import { loadConfig, siteOf, type VmferryConfig } from '../config.js';
 import { VmferryError } from '../errors.js';
 import type { MigrationStatus } from '../model/status.js';
 import type { MigrateVmInput } from '../request/migrate-vm.js';
@@ -107,14 +107,33 @@ async function checkedRequest(
   vm: string | undefined,
   flags: RequestFlags & { config?: string },
 ): Promise<MigrateVmInput> {
-  const request = await buildRequest(vm, flags);
   const config = await loadConfig(flags.config).catch((error: unknown) => {
     // The command line may be far from the worker, whose file counts.
     if (flags.config === undefined && error instanceof VmferryError && error.details['missing'] === true) return null;
     throw error;
   });
+  const request = await buildRequest(vm, flags).catch((error: unknown) => {
+    throw withSites(error, config);
+  });
   if (config) for (const site of [request.source, request.target]) siteOf(config, site);
   return request;
+}
+
+/** Where a site is missing or wrong, those that there are belong to the answer; so does where fields are to be found. */
+function withSites(error: unknown, config: (VmferryConfig & { path: string }) | null): unknown {
+  if (!(error instanceof VmferryError) || !Array.isArray(error.details['fields'])) return error;
+  const lines = error.details['fields'].map(String);
+  const remedies = [
+    ...(lines.some((line) => /^(source|target):/.test(line)) ? [siteWords(config)] : []),
+    ...(lines.some((line) => line.endsWith(': unknown field')) ? ['Every field is in docs/requests.md.'] : []),
+  ];
+  const { message, details } = error;
+  return new VmferryError('InvalidRequest', message, { remedy: remedies.join(' '), details, cause: error });
+}
+
+function siteWords(config: (VmferryConfig & { path: string }) | null): string {
+  if (config) return `Sites in ${config.path}: ${Object.keys(config.sites).join(', ') || 'none'}.`;
+  return 'Sites are named in vmferry.yaml, and there is none here: name it with --config, or write one with `vmferry init`.';
 }
 
 interface Started {

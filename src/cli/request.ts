@@ -47,6 +47,20 @@ const FIELDS: readonly [path: string, flag: keyof RequestFlags][] = [
   ['acceptance.mode', 'acceptance'],
 ];
 
+/** How the command line gives other fields. */
+const OTHERS: Record<string, string> = {
+  vm: 'the first argument',
+  cpus: '--cpus',
+  excludeDisks: '--exclude-disk',
+  networks: '--network',
+  waive: '--waive',
+};
+
+function optionOf(path: string): string | undefined {
+  const flag = FIELDS.find(([field]) => field === path)?.[1];
+  return flag ? `--${flag.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}` : OTHERS[path.split('.')[0]!];
+}
+
 /**
  * The request that file, flags and `--set` give together, later ones winning; checked, but with defaults left out, so
  * that Temporal shows what was asked for.
@@ -66,7 +80,7 @@ export async function buildRequest(vm: string | undefined, flags: RequestFlags):
     const [path, value] = split(pair, '--set');
     put(request, path, valueOf(value));
   }
-  parseRequest(migrateVmRequest, request, 'the request');
+  parseRequest(migrateVmRequest, request, 'the request', optionOf);
   return request as MigrateVmInput;
 }
 

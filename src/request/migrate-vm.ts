@@ -28,7 +28,7 @@ const notify = z
       ),
     hook: z
       .string()
-      .regex(/^[a-z0-9][a-z0-9-]*$/)
+      .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected the name of a hook: small letters, digits and "-"')
       .optional()
       .describe('The name of a command under `hooks` in vmferry.yaml, given the JSON on standard input.'),
   })

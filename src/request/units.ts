@@ -46,21 +46,20 @@ export function parseRateBytesPerSecond(text: string): number | null {
 /** Longer is a slip of the pen, and what is reckoned from it may be no date any more. */
 const LONGEST_DURATION_MS = 3650 * DURATION_UNITS['d']!;
 
+const DURATION = 'expected a duration such as "90s", "10m" or "7d"';
+const SIZE = 'expected a size such as "512MiB" or "20GiB"';
+const RATE = 'expected a rate such as "200MiB/s"';
+const TIME_OF_DAY = 'expected a time of day such as "22:30"';
+const TIME_ZONE = 'expected a time zone such as "Europe/Berlin"';
+
 /** A duration as written by a person, of ten years at most; kept as text so that a request reads as it was typed. */
 export const duration = z
-  .string()
-  .refine(
-    (text) => (parseDurationMs(text) ?? Infinity) <= LONGEST_DURATION_MS,
-    'expected a duration such as "90s", "10m" or "7d"',
-  );
+  .string(DURATION)
+  .refine((text) => (parseDurationMs(text) ?? Infinity) <= LONGEST_DURATION_MS, DURATION);
 
-export const size = z
-  .string()
-  .refine((text) => (parseSizeBytes(text) ?? 0) > 0, 'expected a size such as "512MiB" or "20GiB"');
+export const size = z.string(SIZE).refine((text) => (parseSizeBytes(text) ?? 0) > 0, SIZE);
 
-export const rate = z
-  .string()
-  .refine((text) => (parseRateBytesPerSecond(text) ?? 0) > 0, 'expected a rate such as "200MiB/s"');
+export const rate = z.string(RATE).refine((text) => (parseRateBytesPerSecond(text) ?? 0) > 0, RATE);
 
 /** ISO 8601 with an offset, so that it means the same everywhere. */
 export const instant = z.iso.datetime({
@@ -69,13 +68,13 @@ export const instant = z.iso.datetime({
 });
 
 /** `HH:MM`, 24 hours. */
-export const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time of day such as "22:30"');
+export const timeOfDay = z.string(TIME_OF_DAY).regex(/^([01]\d|2[0-3]):[0-5]\d$/, TIME_OF_DAY);
 
-export const timeZone = z.string().refine((zone) => {
+export const timeZone = z.string(TIME_ZONE).refine((zone) => {
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
     return true;
   } catch {
     return false;
   }
-}, 'expected a time zone such as "Europe/Berlin"');
+}, TIME_ZONE);

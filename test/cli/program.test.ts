@@ -78,6 +78,26 @@ test('a request with three wrong fields names all three', async () => {
   }
 });
 
+test('what is missing in a request is named by its option, with the sites that there are', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  await writeFile(config, 'sites:\n  here: {platform: libvirt, uri: "qemu:///system"}\n');
+  for (const verb of ['migrate', 'assess']) {
+    const { exit, err } = await vmferry([verb, 'web01', '--set', 'speed=9', '--max-downtime', '5', '--config', config]);
+    assert.equal(exit, 2);
+    assert.match(err, /^ {2}source: given nothing, expected a site's name: .* \(--from\)$/m);
+    assert.match(err, /^ {2}target: given nothing, expected a site's name: .* \(--to\)$/m);
+    assert.match(err, /^ {2}cutover\.maxDowntime: given "5", expected a duration such as .* \(--max-downtime\)$/m);
+    assert.match(err, /\n {2}Sites in .*vmferry\.yaml: here\. Every field is in docs\/requests\.md\.\n$/);
+  }
+  const alone = await vmferry(['migrate', '--from', 'a', '--to', 'b', '--network', 'x=']);
+  assert.match(alone.err, /^ {2}vm: given nothing, expected a VM's name \(the first argument\)$/m);
+  assert.match(alone.err, /^ {2}networks\.x: given "", expected a text of at least 1 character \(--network\)$/m);
+  const limit = await vmferry(['limit', 'web01', 'fast']);
+  assert.match(limit.err, /expected a rate such as "200MiB\/s" \("none" for no limit\)$/m);
+});
+
 test('what is not there yet is refused, whatever it is given', async () => {
   for (const argv of [['wave', 'plan.json', '--go'], ['replicate'], ['clone', 'web01']]) {
     const { exit, err } = await vmferry(argv);

@@ -35,14 +35,14 @@ for (const [what, wrong, lines] of [
     { timeZone: 'Europe/Atlantis' },
     [/^cutover\.window\.timeZone: given "Europe\/Atlantis", expected a time zone such as "Europe\/Berlin"$/],
   ],
-  ['of no time zone', { timeZone: undefined }, [/^cutover\.window\.timeZone: given nothing, expected string/]],
+  ['of no time zone', { timeZone: undefined }, [/^cutover\.window\.timeZone: given nothing, expected a time zone such as/]],
   [
     'of no time of day',
     { from: '24:00', to: '4:00' },
     [/^cutover\.window\.from: given "24:00", expected a time of day/, /^cutover\.window\.to: given "4:00"/],
   ],
-  ['on no day', { days: [] }, [/^cutover\.window\.days: given \[\], /]],
-  ['on an unknown day', { days: ['so'] }, [/^cutover\.window\.days\.0: given "so", .*"mon"\|"tue"/]],
+  ['on no day', { days: [] }, [/^cutover\.window\.days: given \[\], expected a list of at least 1 element$/]],
+  ['on an unknown day', { days: ['so'] }, [/^cutover\.window\.days\.0: given "so", expected "mon", "tue", .* or "sun"$/]],
   ['with something else in it', { until: '05:00' }, [/^cutover\.window\.until: unknown field$/]],
 ] as const) {
   test(`a window ${what} is refused, and the line says what is expected`, () => {
@@ -51,6 +51,43 @@ for (const [what, wrong, lines] of [
     lines.forEach((line, index) => assert.match(given[index]!, line));
   });
 }
+
+test('what a wrong field is to be is said in plain words, once for each field', () => {
+  const request = {
+    vm: '',
+    source: 7,
+    targetName: 7,
+    cpus: 1.5,
+    memory: 4,
+    dryRun: 'yes',
+    diskFormat: 'vmdk',
+    networks: { '': 'lan' },
+    excludeDisks: 'vdb',
+    sync: { interval: 5, maxPasses: 0 },
+    probes: [{ kind: 'ping' }, { kind: 'tcp', port: 99_999 }, { kind: 'http', url: 'ftp://x' }],
+    notify: { webhook: 'x' },
+    wave: 1,
+  };
+  assert.deepEqual(refused(request).sort(), [
+    'cpus: given 1.5, expected a whole number',
+    'diskFormat: given "vmdk", expected "qcow2" or "raw"',
+    'dryRun: given "yes", expected true or false',
+    'excludeDisks: given "vdb", expected a list',
+    'memory: given 4, expected a size such as "512MiB" or "20GiB"',
+    'networks: given the name "", expected a text of at least 1 character',
+    'notify.webhook: given "x", expected a URL that begins with http:// or https://',
+    'probes.0.kind: given "ping", expected "tcp", "http", "agent" or "console"',
+    'probes.1.port: given 99999, expected at most 65535',
+    'probes.2.url: given "ftp://x", expected a URL that begins with http:// or https://',
+    'source: given 7, expected a site\'s name: small letters, digits and "-"',
+    'sync.interval: given 5, expected a duration such as "90s", "10m" or "7d"',
+    'sync.maxPasses: given 0, expected at least 1',
+    'target: given nothing, expected a site\'s name: small letters, digits and "-"',
+    'targetName: given 7, expected a VM\'s name',
+    'vm: given "", expected a VM\'s name',
+    'wave: unknown field',
+  ]);
+});
 
 test('times without an offset, and durations that are none or beyond all reckoning, are refused', () => {
   for (const at of ['2026-11-22T22:00:00', '2026-02-30T22:00:00Z', 'tomorrow'])
