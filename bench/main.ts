@@ -1,7 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { explain } from '../src/errors.js';
+import { checkFolder } from '../src/file-trouble.js';
 import { summarise, type Benchmark, type BenchmarkResult } from './benchmark.js';
 import { deltaIdle } from './delta-idle.js';
 import { downtimeWarm } from './downtime-warm.js';
@@ -41,6 +43,9 @@ async function main(): Promise<number> {
   const names = BENCHMARKS.map(({ name }) => name);
   const unknown = positionals.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`no benchmark ${unknown.join(', ')}; there are: ${names.join(', ')}`);
+  // At the end it would be too late to say so.
+  if (values.json) await checkFolder(dirname(resolve(values.json)), 'Name another file with --json.');
+  if (values.dir) await checkFolder(values.dir, 'Name another folder with --dir.');
   const results: BenchmarkResult[] = [];
   for (const benchmark of BENCHMARKS) {
     if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
@@ -82,7 +87,7 @@ function print(results: readonly BenchmarkResult[]): void {
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(explain(error));
   const wrongUse =
     error instanceof Error && !('cmd' in error) && /^(no benchmark|--rounds|Unknown option|Option)/.test(error.message);
   if (wrongUse) console.error(USAGE);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { explain } from '../src/errors.js';
+import { checkFolder } from '../src/file-trouble.js';
 import { CleanUp } from './clean-up.js';
 import { startDemo, stopDemo, virshAt, type Demo } from './demo.js';
 import { inThisDemo, migrateGuest } from './migrate-guest.js';
@@ -91,16 +92,19 @@ function endWith(pid: number): void {
 async function run(): Promise<number> {
   const { signal } = interrupted;
   const keep = options.keep ?? false;
+  const reportDirectory = resolve(options.report);
   let demo: Demo | undefined;
   let status = 1;
   let finished = false;
   try {
+    // At the end it would be too late to say so.
+    await checkFolder(reportDirectory, 'Name another folder with --report.');
     const started = await startDemo({ keep, rate: options.rate ?? null, say, signal }, cleanUp);
     demo = started;
     status = await migrateGuest(started, {
       approval: options.wait ? 'wait' : options.yes || !terminal.interactive ? 'yes' : 'ask',
       failProbe: options.failProbe ?? false,
-      reportDirectory: resolve(options.report),
+      reportDirectory,
       terminal,
       lookAround: async () => {
         const { uiUrl } = started.temporal;

@@ -7,6 +7,7 @@ import { follow } from '../src/cli/follow.js';
 import { findMigration, workflowIdFor } from '../src/cli/find.js';
 import { waysToDecide } from '../src/cli/ways.js';
 import { loadConfig } from '../src/config.js';
+import { cannotWrite } from '../src/file-trouble.js';
 import { quoteCommand } from '../src/exec/quote.js';
 import type { MigrationStatus } from '../src/model/status.js';
 import type { MigrateVmInput } from '../src/request/migrate-vm.js';
@@ -147,8 +148,12 @@ function temporalProgram(program: string | null): { temporal?: string } {
 
 async function keepReport(status: MigrationStatus, directory: string): Promise<void> {
   if (status.reportPath === null) return;
-  await mkdir(directory, { recursive: true });
-  await cp(dirname(status.reportPath), directory, { recursive: true });
+  try {
+    await mkdir(directory, { recursive: true });
+    await cp(dirname(status.reportPath), directory, { recursive: true });
+  } catch (cause) {
+    throw cannotWrite(directory, cause, 'Name another folder with --report.');
+  }
   // Run by sudo, what is meant to stay belongs to who asked for it.
   const { SUDO_UID: user, SUDO_GID: group } = process.env;
   if (!user || !group) return;

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { VmferryError } from './errors.js';
+import { whyFile } from './file-trouble.js';
 import { siteName } from './request/names.js';
 import { parseRequest } from './request/parse.js';
 import { rate, size } from './request/units.js';
@@ -64,8 +65,7 @@ export async function loadConfig(path?: string): Promise<VmferryConfig & { path:
     text = await readFile(file, 'utf8');
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-    const why = missing ? 'there is no such file' : cause instanceof Error ? cause.message : String(cause);
-    throw new VmferryError('InvalidConfig', `cannot read ${file}: ${why}`, {
+    throw new VmferryError('InvalidConfig', `cannot read ${file}: ${whyFile(cause)}`, {
       remedy: 'Write one with `vmferry init`, or name it with --config or VMFERRY_CONFIG.',
       details: { missing },
       cause,
@@ -78,13 +78,16 @@ export async function loadConfig(path?: string): Promise<VmferryConfig & { path:
     throw new VmferryError(
       'InvalidConfig',
       `cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
+      { remedy: 'It is YAML; `vmferry init --stdout` shows how one looks.', cause },
     );
   }
   try {
     return { ...parseRequest(vmferryConfig, data, file), path: file };
   } catch (cause) {
-    throw new VmferryError('InvalidConfig', cause instanceof Error ? cause.message : String(cause), { cause });
+    throw new VmferryError('InvalidConfig', cause instanceof Error ? cause.message : String(cause), {
+      remedy: 'Every field is in docs/requests.md; `vmferry init --stdout` shows how such a file looks.',
+      cause,
+    });
   }
 }
 

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { VmferryError } from '../errors.js';
+import { cannotWrite } from '../file-trouble.js';
+import { quoteCommand } from '../exec/quote.js';
 import { LocalHost } from '../exec/local.js';
 import type { Host } from '../exec/host.js';
 import type { Context } from './context.js';
@@ -21,12 +23,14 @@ export interface LocalLibvirt {
   networks: string[];
 }
 
+/** Where the other verbs look for it by themselves. */
+const DEFAULT_PATH = 'vmferry.yaml';
 const LOOK_TIMEOUT_MS = 10_000;
 
 export function addInit(verbs: Verbs): void {
   verbs
     .verb('init', 'Write a commented vmferry.yaml by looking at this machine', 'vmferry init --config ./vmferry.yaml')
-    .option('--config <file>', 'where to write it', 'vmferry.yaml')
+    .option('--config <file>', 'where to write it', DEFAULT_PATH)
     .option('--force', 'replace a file that is there')
     .option('--stdout', 'print it; write nothing')
     .action(verbs.action((options: Options) => init(verbs.context, options)));
@@ -44,14 +48,7 @@ async function init(context: Context, { config, force, stdout }: Options): Promi
     await writeFile(path, text, { flag: force ? 'w' : 'wx', mode: 0o644 });
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : null;
-    if (code !== 'EEXIST') {
-      const why =
-        code === 'ENOENT' ? 'there is no such folder' : cause instanceof Error ? cause.message : String(cause);
-      throw new VmferryError('Denied', `cannot write ${path}: ${why}`, {
-        remedy: 'Name another place with --config, or see it with --stdout.',
-        cause,
-      });
-    }
+    if (code !== 'EEXIST') throw cannotWrite(path, cause, 'Name another place with --config, or see it with --stdout.');
     throw new VmferryError('Conflict', `cannot write ${path}: it is there already`, {
       remedy: '--force replaces it, --stdout prints what would be written.',
       cause,
@@ -59,7 +56,8 @@ async function init(context: Context, { config, force, stdout }: Options): Promi
   }
   context.out(`Wrote ${path}.\n`);
   if (seen.missing) context.out(`No libvirt was found here: ${seen.missing}\n`);
-  context.out('Look through it, then try it with: vmferry doctor\n');
+  const named = config === DEFAULT_PATH ? [] : ['--config', config];
+  context.out(`Look through it, then try it with: ${quoteCommand('vmferry', ['doctor', ...named])}\n`);
   return DONE;
 }
 

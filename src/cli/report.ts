@@ -1,6 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadConfig, reportsDirectory } from '../config.js';
+import { VmferryError } from '../errors.js';
+import { cannotWrite, checkFolder } from '../file-trouble.js';
 import type { MigrationStatus } from '../model/status.js';
 import { buildReport, writeReport } from '../report/index.js';
 import { askStatus } from './ask.js';
@@ -28,7 +30,11 @@ export function addReport(verbs: Verbs): void {
     .action(verbs.action((name: string, options: Options) => report(verbs.context, name, options)));
 }
 
+const ELSEWHERE = 'Name another folder with --out, or print the report with --json.';
+
 async function report(context: Context, name: string, { out, json, config }: Options): Promise<undefined> {
+  const folder = resolve(out ?? 'report');
+  if (!json) await checkFolder(folder, ELSEWHERE);
   const { status, endedAt } = await withClient(context, async (connected) => {
     const found = await findMigration(connected, name);
     return { status: await askStatus(connected.client, found), endedAt: found.closedAt?.toISOString() };
@@ -38,11 +44,11 @@ async function report(context: Context, name: string, { out, json, config }: Opt
     printJson(context, built);
     return undefined;
   }
-  const folder = resolve(out ?? 'report');
-  await mkdir(folder, { recursive: true });
   const folders = await evidenceFolders(status, config);
   const pictures = await picturesFor(status, folders);
-  const written = await writeReport(folder, built, pictures);
+  const written = await writeReport(folder, built, pictures).catch((cause: unknown) => {
+    throw cause instanceof VmferryError ? cause : cannotWrite(folder, cause, ELSEWHERE);
+  });
   context.out(`${written.html}\n${written.json}\n`);
   const missing = status.evidence.filter(({ path }) => path !== null && !(path in pictures));
   if (missing.length > 0) {

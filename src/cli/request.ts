@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { VmferryError } from '../errors.js';
+import { whyFile } from '../file-trouble.js';
 import { migrateVmRequest, type MigrateVmInput } from '../request/migrate-vm.js';
 import { parseRequest } from '../request/parse.js';
 
@@ -85,18 +86,20 @@ export async function buildRequest(vm: string | undefined, flags: RequestFlags):
 }
 
 async function readRequest(path: string): Promise<Json> {
+  const wrong = (why: string, remedy: string, cause?: unknown) =>
+    new VmferryError('InvalidRequest', `cannot read the request in ${path}: ${why}`, { remedy, cause });
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw wrong(whyFile(cause), 'Name a file with --request, or give the request by options: --from, --to, --set.', cause);
+  });
+  const shape = 'It is one JSON object, such as {"vm": "web01", "source": "dc-old", "target": "dc-new"}.';
   let data: unknown;
   try {
-    data = JSON.parse(await readFile(path, 'utf8'));
+    data = JSON.parse(text);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new VmferryError('InvalidRequest', `cannot read the request in ${path}: ${why}`, {
-      remedy: 'It is one JSON object, such as {"vm": "web01", "source": "dc-old", "target": "dc-new"}.',
-      cause,
-    });
+    throw wrong(`it is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, shape, cause);
   }
   if (isObject(data)) return data;
-  throw new VmferryError('InvalidRequest', `cannot read the request in ${path}: expected one JSON object`);
+  throw wrong('expected one JSON object', shape);
 }
 
 function isObject(data: unknown): data is Json {

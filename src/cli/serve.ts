@@ -1,8 +1,9 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { startTemporal } from '#temporal';
 import { loadConfig, siteOf, stateDirectory } from '../config.js';
 import { VmferryError } from '../errors.js';
+import { cannotWrite, checkFolder } from '../file-trouble.js';
 import { registerSearchAttributes } from '../search-attributes.js';
 import { connectClient, temporalSettings, type TemporalSettings } from '../temporal.js';
 import type { Context } from './context.js';
@@ -44,7 +45,7 @@ async function up(context: Context, options: UpOptions): Promise<undefined> {
   // Read first: a wrong file is said before a server is started.
   await loadConfig(options.config);
   const dbFile = options.db ?? join(stateDirectory(), 'temporal.db');
-  await mkdir(join(dbFile, '..'), { recursive: true });
+  await prepareDatabase(dbFile);
   const server = await startTemporal({ dbFile });
   try {
     context.out(`Temporal at ${server.address}, its pages at ${server.uiUrl}, its database in ${dbFile}\n`);
@@ -57,6 +58,21 @@ async function up(context: Context, options: UpOptions): Promise<undefined> {
     });
   } finally {
     await server.stop();
+  }
+}
+
+/** What keeps the server from its database is said before it is started. */
+async function prepareDatabase(dbFile: string): Promise<void> {
+  const folder = dirname(resolve(dbFile));
+  const remedy = 'Name another file with --db.';
+  await checkFolder(folder, remedy);
+  try {
+    await mkdir(folder, { recursive: true });
+    // Where there is none yet, the server makes it.
+    await (await open(dbFile, 'r+')).close();
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'))
+      throw cannotWrite(resolve(dbFile), cause, remedy);
   }
 }
 

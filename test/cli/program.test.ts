@@ -179,6 +179,52 @@ test('sites that cannot be reached are named, and the others are listed all the 
   }
 });
 
+test('files and folders that cannot be used are said in words, with what to do', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  const below = join(file, 'below');
+  const [isFolder, notFolder] = [/it is a folder$/m, /what should be a folder on the way there is a file$/m];
+  const cases: [string[], number, RegExp, RegExp][] = [
+    [['migrate', '--request', join(folder, 'none.json')], 2, /there is no such file$/m, /Name a file with --request/],
+    [['migrate', '--request', folder], 2, isFolder, /Name a file with --request/],
+    [['migrate', '--request', below], 2, notFolder, /Name a file with --request/],
+    [['migrate', '--request', file], 2, /it is no JSON: /, /It is one JSON object/],
+    [['report', 'web01', '--out', file], 1, /there is a file of that name$/m, /Name another folder with --out/],
+    [['report', 'web01', '--out', below], 1, notFolder, /Name another folder with --out/],
+    [['sweep', '--config', folder], 2, isFolder, /vmferry init/],
+    [['sweep', '--config', below], 2, notFolder, /vmferry init/],
+    [['sweep', '--config', file], 2, /given null, expected an object$/m, /vmferry init --stdout/],
+    [['init', '--force', '--config', folder], 1, isFolder, /Name another place with --config/],
+    [['init', '--config', below], 1, notFolder, /Name another place with --config/],
+  ];
+  const config = join(folder, 'vmferry.yaml');
+  await writeFile(config, 'sites:\n  here: {platform: libvirt, uri: "qemu:///system"}\n');
+  for (const [db, why] of [
+    [folder, isFolder],
+    [below, /there is a file of that name$/m],
+    [join(below, 'deep'), notFolder],
+  ] as const)
+    cases.push([['up', '--config', config, '--db', db], 1, why, /Name another file with --db/]);
+  for (const [argv, status, why, remedy] of cases) {
+    const { exit, out, err } = await vmferry(argv);
+    assert.equal(exit, status, `${argv.join(' ')}: ${err}`);
+    assert.match(err, why, argv.join(' '));
+    assert.match(err, remedy, argv.join(' '));
+    assert.doesNotMatch(err, /\bE[A-Z]+: |syscall/, argv.join(' '));
+    assert.equal(out, '');
+  }
+});
+
+test('init names the file that it wrote in what it advises', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  const { out } = await vmferry(['init', '--config', config]);
+  assert.ok(out.endsWith(`then try it with: vmferry doctor --config '${config}'\n`), out);
+});
+
 test('init writes a configuration once, and again only with --force', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
   context.after(() => rm(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -52,6 +52,16 @@ test('help says what the options are, and a wrong one is refused', async (t) => 
     ['--rate', 'fast'],
   ];
   for (const options of wrong) assert.equal(await DemoProcess.start(t, options).end(), 2, options.join(' '));
+});
+
+test('a folder for the report that cannot be made is said before anything is started', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-lab-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'file'), '');
+  const demo = DemoProcess.start(t, ['--yes', '--report', join(folder, 'file', 'report')]);
+  assert.equal(await demo.end(), 1);
+  assert.equal(demo.printed, '');
+  assert.match(demo.errors, /^cannot write .*: what should be a folder on the way there is a file\n {2}Name another/);
 });
 
 test('only the folder of a demo is ended and removed', async (t) => {
