@@ -39,6 +39,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     .configureOutput({ writeOut: context.out, writeErr: context.err })
     .exitOverride()
     .showHelpAfterError('(`vmferry VERB --help` shows arguments and an example)')
+    .hook('preAction', (_, verb) => refuseEmpty(verb))
     .addHelpText('after', '\nExit status: 0 done as asked, 1 not, 2 wrong use, 3 a blocking finding.');
   const verbs: Verbs = {
     context,
@@ -70,6 +71,18 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     context.err(`${explain(explained(error))}\n`);
     return exitOfError(error);
   }
+}
+
+/** An empty word comes of a variable that is not set: nothing is looked for by it. A comment may well be empty. */
+function refuseEmpty(verb: Command): void {
+  const empty = (value: unknown): boolean =>
+    Array.isArray(value) ? value.some(empty) : typeof value === 'string' && value.trim() === '';
+  const argument = verb.registeredArguments.find((_, nth) => empty(verb.processedArgs[nth]));
+  if (argument) verb.error(`error: argument '${argument.name()}' is empty`);
+  const option = verb.options.find(
+    (each) => each.attributeName() !== 'comment' && empty(verb.getOptionValue(each.attributeName())),
+  );
+  if (option) verb.error(`error: option '${option.flags}' is empty`);
 }
 
 function indent(text: string): string {

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadConfig, reportsDirectory } from '../config.js';
-import { VmferryError } from '../errors.js';
 import { cannotWrite, checkFolder } from '../file-trouble.js';
 import type { MigrationStatus } from '../model/status.js';
 import { buildReport, writeReport } from '../report/index.js';
@@ -47,7 +46,7 @@ async function report(context: Context, name: string, { out, json, config }: Opt
   const folders = await evidenceFolders(status, config);
   const pictures = await picturesFor(status, folders);
   const written = await writeReport(folder, built, pictures).catch((cause: unknown) => {
-    throw cause instanceof VmferryError ? cause : cannotWrite(folder, cause, ELSEWHERE);
+    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(folder, cause, ELSEWHERE) : cause;
   });
   context.out(`${written.html}\n${written.json}\n`);
   const missing = status.evidence.filter(({ path }) => path !== null && !(path in pictures));

@@ -60,6 +60,31 @@ test('wrong use is status 2, with the reason and without a stack', async () => {
   }
 });
 
+test('an empty argument or option is wrong use for every verb, and an empty comment is none', async () => {
+  const ofMigration = 'status watch approve reject sync-now rehearse pause resume force-stop accept undo abort report';
+  const wrong: [string[], RegExp][] = [
+    ...`${ofMigration} verify recover`
+      .split(' ')
+      .map((verb): [string[], RegExp] => [[verb, ''], /^error: argument '(migration|replica)' is empty$/m]),
+    [['limit', 'web01', ' '], /argument 'rate' is empty/],
+    [['inventory', ''], /argument 'site' is empty/],
+    [['describe', 'dc-old', ''], /argument 'vm' is empty/],
+    [['migrate', '', '--from', 'a', '--to', 'b'], /argument 'vm' is empty/],
+    [['assess', 'web01', '--from', '', '--to', 'b'], /option '--from <site>' is empty/],
+    [['schedule', 'web01', '--at', ''], /option '--at <time>' is empty/],
+    [['sweep', '--migration', ''], /option '--migration <id>' is empty/],
+    [['replicas', '--config', ''], /option '--config <file>' is empty/],
+    [['worker', '--site', ''], /option '--site <site>' is empty/],
+  ];
+  for (const [argv, reason] of wrong) {
+    const { exit, out, err } = await vmferry(argv);
+    assert.equal(exit, 2, argv.join(' '));
+    assert.match(err, reason);
+    assert.equal(out, '');
+  }
+  assert.match((await vmferry(['pause', 'web01', '--comment', ''])).err, /cannot reach Temporal/);
+});
+
 test('a request with three wrong fields names all three', async () => {
   const { exit, err } = await vmferry([
     'migrate',
