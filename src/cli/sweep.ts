@@ -1,6 +1,7 @@
 import { loadConfig, siteOf, type VmferryConfig } from '../config.js';
-import { explain } from '../errors.js';
+import { explain, VmferryError } from '../errors.js';
 import { formatBytes } from '../model/format.js';
+import { idOfMigration } from '../request/names.js';
 import { columns, printJson, type Context } from './context.js';
 import { DONE, NOT_DONE } from './exit.js';
 import { askTemporal, type Temporal } from './fate.js';
@@ -48,6 +49,12 @@ export function addSweep(verbs: Verbs): void {
 }
 
 async function sweep(context: Context, options: Options): Promise<number> {
+  if (options.migration !== undefined && !idOfMigration.safeParse(options.migration).success) {
+    const given = JSON.stringify(options.migration);
+    throw new VmferryError('InvalidRequest', `cannot sweep migration ${given}: an id is 12 hex digits, in small letters`, {
+      remedy: '`vmferry sweep` shows the ids of all that left something, `vmferry list --all` those that Temporal knows.',
+    });
+  }
   const config = await loadConfig(options.config);
   if (options.site !== undefined) siteOf(config, options.site);
   const temporal = await askTemporal(context);
@@ -61,7 +68,8 @@ async function sweep(context: Context, options: Options): Promise<number> {
       rows.push(...(options.remove ? await removeAll(context, config, temporal, remains, options, judged) : judged));
     }
     if (options.json) printJson(context, rows);
-    else print(context, rows, options.remove === true, found.failed.size > 0);
+    else if (rows.length === 0) context.out(nothing(options, found.failed.size > 0));
+    else print(context, rows, options.remove === true);
     const barred = options.remove === true && temporal.trouble !== null;
     if (barred) context.err(`Nothing was removed, as Temporal cannot be asked: ${temporal.trouble}\n`);
     const unsure = options.remove === true && temporal.unsure !== null;
@@ -179,11 +187,14 @@ const WORDS: Record<SweptRow['action'], string> = {
   failed: 'FAILED',
 };
 
-function print(context: Context, rows: readonly SweptRow[], removing: boolean, unseen: boolean): void {
-  if (rows.length === 0) {
-    context.out(`Nothing of vmferry was found${unseen ? ' at the sites that answered' : ''}.\n`);
-    return;
-  }
+/** @param unseen whether some site did not answer. */
+function nothing({ migration, site }: Options, unseen: boolean): string {
+  const where = site === undefined ? (unseen ? ' at the sites that answered' : ' at the sites') : ` at ${site}`;
+  if (migration === undefined) return `Nothing of vmferry was found${where}.\n`;
+  return `Nothing of migration ${migration} was found${where}; without --migration all that is left is listed.\n`;
+}
+
+function print(context: Context, rows: readonly SweptRow[], removing: boolean): void {
   const cells = rows.map((row) => [
     row.site,
     row.kind,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { diskId, siteName, vmName } from './names.js';
+import { diskId, idOfMigration, siteName, vmName } from './names.js';
 import { probe } from './probe.js';
 import { duration, instant, rate, size, timeOfDay, timeZone } from './units.js';
 
@@ -52,9 +52,7 @@ export const migrateVmRequest = z.strictObject({
     .describe('Pool or directory for single disks.'),
   diskFormat: z.enum(['qcow2', 'raw']).default('qcow2'),
   excludeDisks: z.array(diskId).default([]).describe('Disks that are left behind.'),
-  adoptReplica: z
-    .string()
-    .regex(/^[0-9a-f]{12}$/, "expected a migration's id: 12 hex digits")
+  adoptReplica: idOfMigration
     .optional()
     .describe('Take over the whole replica that this migration kept; its first pass writes only what differs.'),
   cpus: z.number().int().min(1).max(1024).optional().describe('Virtual CPUs at the target. Default: as at the source.'),

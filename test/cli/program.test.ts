@@ -204,6 +204,22 @@ test('sites that cannot be reached are named, and the others are listed all the 
   }
 });
 
+test('sweep refuses what is no migration, and says when a migration left nothing', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const config = join(folder, 'vmferry.yaml');
+  await writeFile(config, 'sites: {}\n');
+  for (const id of ['nope', 'migrate-dc-old-web01', '0123456789AB', '0123456789abc']) {
+    const { exit, err } = await vmferry(['sweep', '--migration', id, '--config', config]);
+    assert.equal(exit, 2, id);
+    assert.match(err, /^cannot sweep migration ".*": an id is 12 hex digits, in small letters\n {2}`vmferry sweep` shows/);
+  }
+  const none = await vmferry(['sweep', '--migration', '0123456789ab', '--config', config]);
+  assert.equal(none.exit, 0, none.err);
+  assert.match(none.out, /^Nothing of migration 0123456789ab was found at the sites; without --migration /);
+  assert.equal((await vmferry(['sweep', '--config', config])).out, 'Nothing of vmferry was found at the sites.\n');
+});
+
 test('files and folders that cannot be used are said in words, with what to do', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'vmferry-cli-'));
   context.after(() => rm(folder, { recursive: true }));
