@@ -24,13 +24,15 @@ interface Options {
 const terminal = new Terminal();
 const { say } = terminal;
 
+const INTERRUPTED = 130;
+
 const HELP = `
 Example:
   npm start -- --yes --report /tmp/report
 
 On a terminal Temporal's pages stay up at the end until Ctrl-C, with --yes too; --keep leaves them up beyond that.
 
-Exit status: 0 moved, nothing lost; 1 not; 2 wrong use; 130 interrupted.`;
+Exit status: 0 moved, nothing lost; 1 not; 2 wrong use; 130 interrupted before the migration ended.`;
 
 /** An empty word comes of a variable that is not set: nothing is made of it. */
 function named(folder: string): string {
@@ -62,12 +64,15 @@ const options = program.opts<Options>();
 const cleanUp = new CleanUp();
 const interrupted = new AbortController();
 let signals = 0;
+/** The exit status of a migration that has ended: what is interrupted after it is but the look around. */
+let ended: number | null = null;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     // The second time in a hurry: the kernel ends what is left with this process.
-    if (++signals > 1) process.exit(130);
-    say('\nStopping …');
+    if (++signals > 1) process.exit(ended ?? INTERRUPTED);
+    // First, so that a question is gone before anything is printed over it.
     interrupted.abort(new Error('interrupted'));
+    say('\nStopping …');
   });
 }
 // Whoever reads has gone, as `head` does. Without a listener the error would end this process where it stands.
@@ -94,28 +99,30 @@ async function run(): Promise<number> {
   const keep = options.keep ?? false;
   const reportDirectory = resolve(options.report);
   let demo: Demo | undefined;
-  let status = 1;
-  let finished = false;
   try {
     // At the end it would be too late to say so.
     await checkFolder(reportDirectory, 'Name another folder with --report.');
     const started = await startDemo({ keep, rate: options.rate ?? null, say, signal }, cleanUp);
     demo = started;
-    status = await migrateGuest(started, {
+    await migrateGuest(started, {
       approval: options.wait ? 'wait' : options.yes || !terminal.interactive ? 'yes' : 'ask',
       failProbe: options.failProbe ?? false,
       reportDirectory,
       terminal,
-      lookAround: async () => {
+      lookAround: async (status) => {
+        ended = status;
         const { uiUrl } = started.temporal;
         if (terminal.interactive && !keep && uiUrl) await untilInterrupted(uiUrl);
       },
       signal,
     });
-    finished = true;
   } catch (error) {
-    if (!signal.aborted) process.stderr.write(`${explain(error)}\n`);
+    if (!signal.aborted) {
+      process.stderr.write(`${explain(error)}\n`);
+      ended = 1;
+    }
   }
+  const status = ended ?? INTERRUPTED;
   if (keep && demo && !signal.aborted) {
     say(`Kept: two hosts, as ${demo.lab.configPath} names them, and the guest; no worker`);
     say(`  what runs there   ${virshAt(status === 0 ? demo.lab.new : demo.lab.old, 'list')}`);
@@ -126,7 +133,7 @@ async function run(): Promise<number> {
     process.exit(status);
   }
   if (await cleanUp.run(say)) say('Everything that was started has ended, and its files are removed.');
-  return signal.aborted && !finished ? 130 : status;
+  return status;
 }
 
 async function untilInterrupted(uiUrl: string): Promise<void> {

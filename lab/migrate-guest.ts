@@ -25,8 +25,11 @@ export interface MigrateGuestOptions {
   /** Where report.json and report.html go. */
   reportDirectory: string;
   terminal: Terminal;
-  /** Awaited before the worker is stopped: without one, Temporal's pages and the command line show less. */
-  lookAround: () => Promise<void>;
+  /**
+   * Given the exit status, 0 done as asked, 1 not, when the migration has ended and was summed up. Awaited before the
+   * worker is stopped: without one, Temporal's pages and the command line show less.
+   */
+  lookAround: (status: number) => Promise<void>;
   signal: AbortSignal;
 }
 
@@ -34,13 +37,11 @@ export interface MigrateGuestOptions {
 const NOBODY_LISTENS = 81;
 /** The line of the phase in what is printed: what one can do stands below it. */
 const ASKED = /^\S+ {2}phase awaiting-approval$/m;
+const QUESTION = 'Cut over now? [y] yes  [n] no: abort, the VM stays at dc-old ';
 const VMFERRY = fileURLToPath(new URL('../../bin/vmferry.mjs', import.meta.url));
 
-/**
- * Moves the demo's guest from `dc-old` to `dc-new` with `migrateVm`, and shows what came of it.
- * @returns the exit status: 0 done as asked, 1 not.
- */
-export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Promise<number> {
+/** Moves the demo's guest from `dc-old` to `dc-new` with `migrateVm`, and shows what came of it. */
+export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Promise<void> {
   const { signal } = options;
   const { say } = options.terminal;
   const config = await loadConfig(demo.lab.configPath);
@@ -66,9 +67,10 @@ export async function migrateGuest(demo: Demo, options: MigrateGuestOptions): Pr
     await approving;
     await keepReport(status, options.reportDirectory);
     const whole = await summary(demo, status, options.reportDirectory, options.terminal.say, signal);
+    // What was not heard of in time, as the user wants no more, proves nothing.
+    if (!whole) signal.throwIfAborted();
     if (options.failProbe) say('Exit status 1, as for any migration that was rolled back; --fail-probe asked for it.');
-    await options.lookAround();
-    return whole && !options.failProbe ? 0 : 1;
+    await options.lookAround(whole && !options.failProbe ? 0 : 1);
   } finally {
     // Interrupted, requests may be under way on it: it ends with the process, which is about to end.
     if (!signal.aborted) await connected.close();
@@ -125,7 +127,7 @@ async function approve(
   terminal.say(`\nThe cutover waits for an approval. Any of these gives it, from another shell too.\n${ways}\n`);
   if (options.approval === 'wait') return;
   try {
-    const answer = await terminal.ask('Cut over now (yes), or give it up (abort)? ', ['yes', 'abort', 'no'], signal);
+    const answer = await terminal.ask(QUESTION, ['yes', 'no'], signal);
     if (answer === 'yes') await handle.signal('approveCutover', { by: whoIsThis(), comment: 'given at the terminal' });
     else await handle.signal('abort', { by: whoIsThis(), comment: 'declined at the terminal' });
   } catch (error) {
