@@ -7,7 +7,7 @@ import type { MigrateVmInput } from '../request/migrate-vm.js';
 import { TASK_QUEUE, type ConnectedClient } from '../temporal.js';
 import { migrationIdOf } from '../../workflows/migration-id.js';
 import { printJson, withClient, type Context } from './context.js';
-import { DONE, exitOfOutcome } from './exit.js';
+import { DONE, exitOfRequest } from './exit.js';
 import { dryRunIdFor, findMigration, workflowIdFor, WORKFLOW_TYPE } from './find.js';
 import { follow } from './follow.js';
 import { printFindings, printTrouble } from './outcome.js';
@@ -98,7 +98,7 @@ async function assess(context: Context, vm: string | undefined, flags: Flags): P
     printTrouble(context, status);
     if (flags.json) printJson(context, status.findings);
     else printFindings(context, status);
-    return exitOfOutcome(status.outcome, status.findings);
+    return exitOfRequest(status);
   });
 }
 
@@ -203,5 +203,5 @@ function ended(context: Context, status: MigrationStatus, json: boolean): number
   if (json) printJson(context, status);
   else if (status.outcome === 'dry-run') printFindings(context, status);
   else context.out(`Ended as ${status.outcome ?? status.phase}.\n`);
-  return exitOfOutcome(status.outcome, status.findings);
+  return exitOfRequest(status);
 }

@@ -66,6 +66,22 @@ test('what a migration failed for and what to do about it is on standard error, 
   }
 });
 
+test('a request that the sites show to be wrong, as by a network that is not there, is wrong use', async () => {
+  const { vmferry, world } = server;
+  for (const argv of [
+    ['assess', 'odd01', '--from', 'dc-old', '--to', 'dc-new', '--network', 'prod=none'],
+    ['migrate', 'odd01', ...MIGRATE, '--wait'],
+    ['migrate', 'odd01', ...MIGRATE, '--dry-run', '--json'],
+  ]) {
+    world.fail('assess', 'InvalidRequest');
+    const { exit, err } = await vmferry(...argv);
+    assert.equal(exit, 2, argv.join(' '));
+    assert.match(err, /^assess fails with InvalidRequest\n {2}mend InvalidRequest\n$/m);
+  }
+  // Of who only follows it nothing is wrong.
+  assert.equal((await vmferry('watch', 'migrate-dc-old-odd01')).exit, 1);
+});
+
 test('a migration that blocking findings stopped says on standard error what each asks for', async () => {
   server.world.findings = [UNMAPPED];
   try {
