@@ -20,6 +20,8 @@ export function toFailure(error: unknown, signal: AbortSignal): unknown {
     message: ours.message,
     nonRetryable: ours.cure !== 'retry',
     details: [ours.remedy ?? null, ours.details],
+    // Where the unexpected came from is of use to who mends it.
+    ...(ours.code === 'Internal' && ours.cause instanceof Error ? { cause: ours.cause } : {}),
   });
 }
 

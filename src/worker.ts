@@ -54,11 +54,26 @@ const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.ur
 /** A worker that only orchestrates, and one that only acts, are meant so. */
 const MEANT = /^No (activities|workflows) registered/;
 
-/** A step that failed is tried again, and its status says why: for a log a line is enough, without our own stack. */
+/**
+ * A step or a migration that failed as it may has a status that says why: for a log a line is enough, without our own
+ * stack. What nobody expected keeps its stack.
+ */
 export function briefly(message: string, meta: LogMetadata | undefined): [string, LogMetadata?] {
   const { error, activityType, workflowId, attempt } = meta ?? {};
-  if (message !== 'Activity failed' || !(error instanceof Error)) return meta ? [message, meta] : [message];
-  return [`${String(activityType)} of ${String(workflowId)}, try ${String(attempt)}: ${error.message}`];
+  const why = whyExpected(error);
+  if (why !== null && message === 'Activity failed')
+    return [`${String(activityType)} of ${String(workflowId)}, try ${String(attempt)}: ${why}`];
+  if (why !== null && message === 'Workflow failed') return [`${String(workflowId)} failed: ${why}`];
+  return meta ? [message, meta] : [message];
+}
+
+/** The message of an error that was raised on purpose, else null. Errors of workflows come from another realm. */
+function whyExpected(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null || !('message' in error)) return null;
+  // A copy from a workflow's thread has lost its type, but not the first word of its stack.
+  const copied = 'stack' in error && /^ApplicationFailure\b/.test(String(error.stack)) ? 'ApplicationFailure' : null;
+  const type = error instanceof VmferryError ? error.code : 'type' in error ? error.type : copied;
+  return typeof type === 'string' && type !== 'Internal' ? String(error.message) : null;
 }
 
 let installed = false;
