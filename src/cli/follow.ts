@@ -91,8 +91,8 @@ class Page implements Show {
 }
 
 /**
- * What is new since the last time, a line each, with the time at which it happened. On a terminal the running copy
- * stands below them and is redrawn.
+ * What is new since the last time, a line each, with the time at which it happened; where a later one was printed before
+ * it was known, with that. On a terminal the running copy stands below them and is redrawn.
  */
 export class Lines implements Show {
   private readonly said = new Set<string>();
@@ -101,18 +101,19 @@ export class Lines implements Show {
   private noted = '';
   private trouble = '';
   private drawn = 0;
+  private latestMs = 0;
   constructor(private readonly context: Context) {}
 
   draw(status: MigrationStatus, live: readonly LiveActivity[]): void {
     const lines = this.news(status);
     if (status.waitingFor !== null && status.waitingFor !== this.waitingFor) {
       const fit = status.phase === 'syncing' ? [] : verbs(status.decisions);
-      lines.push(timed(`waits for ${status.waitingFor}${fit.length > 0 ? ` (you can: ${fit.join(', ')})` : ''}`));
+      lines.push(this.timed(`waits for ${status.waitingFor}${fit.length > 0 ? ` (you can: ${fit.join(', ')})` : ''}`));
     }
     this.waitingFor = status.waitingFor;
     for (const { name, attempt, lastFailure } of live) {
       const trouble = lastFailure ? `${name}, try ${attempt}: ${lastFailure}` : null;
-      if (trouble !== null && trouble !== this.trouble) lines.push(timed(trouble));
+      if (trouble !== null && trouble !== this.trouble) lines.push(this.timed(trouble));
       this.trouble = trouble ?? this.trouble;
     }
     const disks = live.flatMap((each) => each.disks);
@@ -125,7 +126,7 @@ export class Lines implements Show {
   }
 
   note(text: string): void {
-    if (text !== this.noted) this.write([timed(text)], []);
+    if (text !== this.noted) this.write([this.timed(text)], []);
     this.noted = text;
   }
 
@@ -142,7 +143,7 @@ export class Lines implements Show {
     const first = this.said.size === 0;
     const fresh = all.filter(({ at, text }) => !this.said.has(`${at} ${text}`));
     for (const { at, text } of fresh) this.said.add(`${at} ${text}`);
-    const lines = fresh.slice(first ? -AT_FIRST : 0).map(({ at, text }) => timed(text, at));
+    const lines = fresh.slice(first ? -AT_FIRST : 0).map(({ at, text }) => this.timed(text, at));
     return first && lines.length > 0 ? ['(times are UTC)', ...lines] : lines;
   }
 
@@ -150,7 +151,7 @@ export class Lines implements Show {
   private dueProgress(progress: readonly string[]): string[] {
     if (progress.length === 0 || Date.now() - this.progressAt < PROGRESS_EVERY_MS) return [];
     this.progressAt = Date.now();
-    return progress.map((line) => timed(line));
+    return progress.map((line) => this.timed(line));
   }
 
   private write(lines: readonly string[], below: readonly string[]): void {
@@ -160,8 +161,11 @@ export class Lines implements Show {
     this.context.out(`${back}${[...lines, ...cut].map((line) => `${line}\n`).join('')}`);
     this.drawn = cut.length;
   }
-}
 
-function timed(text: string, at = new Date().toISOString()): string {
-  return `${formatInstant(at).slice(11, 19)}  ${printable(text.replaceAll('\n', ' '))}`;
+  /** Clocks of sites, server and this machine differ, and a pass is known a moment after its end: times never go back. */
+  private timed(text: string, at = new Date().toISOString()): string {
+    this.latestMs = Math.max(this.latestMs, Date.parse(at) || 0);
+    const shown = formatInstant(new Date(this.latestMs).toISOString()).slice(11, 19);
+    return `${shown}  ${printable(text.replaceAll('\n', ' '))}`;
+  }
 }

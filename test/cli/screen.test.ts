@@ -113,6 +113,24 @@ test('elsewhere than on a terminal a running copy is a line now and then, withou
   );
 });
 
+test('times never run backwards from line to line, whatever is known late', () => {
+  let printed = '';
+  const lines = new Lines({ ...contextOf(false), out: (text: string) => void (printed += text) });
+  const status = sampleStatus({ outcome: null, phases: [], passes: [], events: [], trail: [], waitingFor: null });
+  const [seed] = sampleStatus().passes;
+  lines.draw({ ...status, events: [{ at: at(400), text: 'limited' }] }, []);
+  // It ended at 371 s.
+  lines.draw({ ...status, passes: [seed!], events: [{ at: at(401), text: 'seeded' }] }, []);
+  lines.note('no worker answers');
+  lines.draw({ ...status, passes: [seed!], events: [{ at: at(402), text: 'rehearsed' }] }, []);
+  const times = printed.split('\n').slice(1, -1);
+  assert.match(times[0]!, /^18:06:40 {2}limited$/);
+  assert.match(times[1]!, /^18:06:40 {2}pass 1 \(seed\)/);
+  assert.match(times[2]!, /^18:06:41 {2}seeded$/);
+  assert.equal(times[3]!.slice(0, 8), times[4]!.slice(0, 8));
+  assert.equal(times.length, 5);
+});
+
 test('as JSON lines a status is printed when it changed only, and what is no status goes elsewhere, once', () => {
   let printed = '';
   let aside = '';
