@@ -94,8 +94,7 @@ interface Source {
 /** How the source stands after a migration that did not move it. */
 async function sourceAgain(demo: Heard, { events }: MigrationStatus, signal: AbortSignal): Promise<Source> {
   const off = events.find((each) => each.text === 'the source is off');
-  if (!off)
-    return { headline: 'it runs at dc-old as before', fields: [['the source', 'was not stopped at any time']] };
+  if (!off) return { headline: 'it runs at dc-old as before', fields: [['the source', 'was not stopped at any time']] };
   const again = await heardOf(demo.recorded.old, 2, signal);
   if (!again)
     return {

@@ -89,7 +89,11 @@ async function readRequest(path: string): Promise<Json> {
   const wrong = (why: string, remedy: string, cause?: unknown) =>
     new VmferryError('InvalidRequest', `cannot read the request in ${path}: ${why}`, { remedy, cause });
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw wrong(whyFile(cause), 'Name a file with --request, or give the request by options: --from, --to, --set.', cause);
+    throw wrong(
+      whyFile(cause),
+      'Name a file with --request, or give the request by options: --from, --to, --set.',
+      cause,
+    );
   });
   const shape = 'It is one JSON object, such as {"vm": "web01", "source": "dc-old", "target": "dc-new"}.';
   let data: unknown;

@@ -51,9 +51,14 @@ export function addSweep(verbs: Verbs): void {
 async function sweep(context: Context, options: Options): Promise<number> {
   if (options.migration !== undefined && !idOfMigration.safeParse(options.migration).success) {
     const given = JSON.stringify(options.migration);
-    throw new VmferryError('InvalidRequest', `cannot sweep migration ${given}: an id is 12 hex digits, in small letters`, {
-      remedy: '`vmferry sweep` shows the ids of all that left something, `vmferry list --all` those that Temporal knows.',
-    });
+    throw new VmferryError(
+      'InvalidRequest',
+      `cannot sweep migration ${given}: an id is 12 hex digits, in small letters`,
+      {
+        remedy:
+          '`vmferry sweep` shows the ids of all that left something, `vmferry list --all` those that Temporal knows.',
+      },
+    );
   }
   const config = await loadConfig(options.config);
   if (options.site !== undefined) siteOf(config, options.site);

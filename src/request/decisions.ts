@@ -37,7 +37,7 @@ export const decisionNames = Object.keys(decisionSchemas) as DecisionName[];
 /** What each decision does, for help texts, for the Temporal UI's list of signals and updates, and for the docs. */
 export const decisionSummaries: Record<DecisionName, string> = {
   approveCutover: 'Approve the cutover, now or at a time; fits from seeding on',
-  rejectCutover: 'Withdraw an approval; the migration goes on syncing',
+  rejectCutover: 'Withdraw an approval, or say no to it; the migration goes on syncing',
   scheduleCutover: 'Set or change the time of the cutover',
   syncNow: 'Make a pass now instead of at the next interval',
   rehearse: 'Boot a test copy at the target, isolated, and throw it away',

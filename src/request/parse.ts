@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { VmferryError } from '../errors.js';
 import { formatCount } from '../model/format.js';
 
@@ -79,7 +79,7 @@ const inWords: z.core.$ZodErrorMap = (issue) => {
     case 'invalid_value':
       return `expected ${oneOf(issue.values)}`;
     case 'invalid_union':
-      return 'options' in issue && issue.options ? `expected ${oneOf(issue.options)}` : 'expected something else';
+      return Array.isArray(issue.options) ? `expected ${oneOf(issue.options)}` : 'expected something else';
     case 'too_small':
       return `expected ${bounded(issue.origin, 'at least', issue.minimum)}`;
     case 'too_big':

@@ -212,7 +212,10 @@ test('sweep refuses what is no migration, and says when a migration left nothing
   for (const id of ['nope', 'migrate-dc-old-web01', '0123456789AB', '0123456789abc']) {
     const { exit, err } = await vmferry(['sweep', '--migration', id, '--config', config]);
     assert.equal(exit, 2, id);
-    assert.match(err, /^cannot sweep migration ".*": an id is 12 hex digits, in small letters\n {2}`vmferry sweep` shows/);
+    assert.match(
+      err,
+      /^cannot sweep migration ".*": an id is 12 hex digits, in small letters\n {2}`vmferry sweep` shows/,
+    );
   }
   const none = await vmferry(['sweep', '--migration', '0123456789ab', '--config', config]);
   assert.equal(none.exit, 0, none.err);

@@ -18,7 +18,11 @@ function heard(boots: number): Heard['recorded']['old'] {
 }
 
 /** What is printed, as lines, and whether all went well. */
-async function summed(status: MigrationStatus, old: number, fresh: number): Promise<{ lines: string[]; well: boolean }> {
+async function summed(
+  status: MigrationStatus,
+  old: number,
+  fresh: number,
+): Promise<{ lines: string[]; well: boolean }> {
   const printed: string[] = [];
   const recorded = { old: heard(old), new: heard(fresh) };
   const say = (line: string): void => void printed.push(line);
@@ -66,5 +70,8 @@ test('of many passes the first and the last have lines of their own, and the oth
     passes.map(([name]) => name),
     ['pass 1, seed', 'passes 22 to 67', 'pass 68, delta', 'pass 69, delta', 'pass 70, delta'],
   );
-  assert.match(passes[1]![1]!, /^read 4\.33 GiB, wrote 4\.33 GiB in 7 min 31 s together; 20 before them are not kept in the status$/);
+  assert.match(
+    passes[1]![1]!,
+    /^read 4\.33 GiB, wrote 4\.33 GiB in 7 min 31 s together; 20 before them are not kept in the status$/,
+  );
 });

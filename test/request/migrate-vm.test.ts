@@ -35,14 +35,22 @@ for (const [what, wrong, lines] of [
     { timeZone: 'Europe/Atlantis' },
     [/^cutover\.window\.timeZone: given "Europe\/Atlantis", expected a time zone such as "Europe\/Berlin"$/],
   ],
-  ['of no time zone', { timeZone: undefined }, [/^cutover\.window\.timeZone: given nothing, expected a time zone such as/]],
+  [
+    'of no time zone',
+    { timeZone: undefined },
+    [/^cutover\.window\.timeZone: given nothing, expected a time zone such as/],
+  ],
   [
     'of no time of day',
     { from: '24:00', to: '4:00' },
     [/^cutover\.window\.from: given "24:00", expected a time of day/, /^cutover\.window\.to: given "4:00"/],
   ],
   ['on no day', { days: [] }, [/^cutover\.window\.days: given \[\], expected a list of at least 1 element$/]],
-  ['on an unknown day', { days: ['so'] }, [/^cutover\.window\.days\.0: given "so", expected "mon", "tue", .* or "sun"$/]],
+  [
+    'on an unknown day',
+    { days: ['so'] },
+    [/^cutover\.window\.days\.0: given "so", expected "mon", "tue", .* or "sun"$/],
+  ],
   ['with something else in it', { until: '05:00' }, [/^cutover\.window\.until: unknown field$/]],
 ] as const) {
   test(`a window ${what} is refused, and the line says what is expected`, () => {
@@ -83,7 +91,7 @@ test('what a wrong field is to be is said in plain words, once for each field', 
     'sync.interval: given 5, expected a duration such as "90s", "10m" or "7d"',
     'sync.maxPasses: given 0, expected at least 1',
     'target: given nothing, expected a site\'s name: small letters, digits and "-"',
-    'targetName: given 7, expected a VM\'s name',
+    "targetName: given 7, expected a VM's name",
     'vm: given "", expected a VM\'s name',
     'wave: unknown field',
   ]);
