@@ -33,7 +33,7 @@ test('a question stays below what is printed, and is gone with whoever wants no 
   terminal.say('Stopping');
   await assert.rejects(answer);
   const rest = await printed();
-  assert.match(rest, /Stopping\n/);
+  assert.match(rest, /Stopping\n$/);
   assert.doesNotMatch(rest, /Well/);
 });
 
