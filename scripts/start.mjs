@@ -1,4 +1,5 @@
-// Runs the demo as root. Ctrl-C reaches it by itself on a terminal; other signals are passed on.
+// Runs the demo as root. Ctrl-C reaches it by itself on a terminal; other signals are passed on. npm starts this by
+// `exec`: Ctrl-C would end the shell in between at once, and npm with the shell's status instead of the demo's.
 import { join } from 'node:path';
 import { startAsRoot, root } from './say.mjs';
 
