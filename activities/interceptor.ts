@@ -15,14 +15,15 @@ export function toFailure(error: unknown, signal: AbortSignal): unknown {
   // Whatever a cancelled step tripped over, the cancellation is why.
   if (signal.aborted) return new CancelledFailure('cancelled');
   const ours = asVmferryError(error);
-  return ApplicationFailure.create({
+  const failure = ApplicationFailure.create({
     type: ours.code,
     message: ours.message,
     nonRetryable: ours.cure !== 'retry',
     details: [ours.remedy ?? null, ours.details],
-    // Where the unexpected came from is of use to who mends it.
-    ...(ours.code === 'Internal' && ours.cause instanceof Error ? { cause: ours.cause } : {}),
   });
+  // Where the unexpected came from is of use to who mends it; what else hangs on it may be a secret.
+  if (ours.code === 'Internal' && ours.cause instanceof Error) failure.stack = ours.cause.stack ?? '';
+  return failure;
 }
 
 /** Around every activity: heartbeats, so that a dead worker is noticed and a cancellation arrives, and errors as Temporal wants them. */
