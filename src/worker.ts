@@ -73,7 +73,7 @@ function whyExpected(error: unknown): string | null {
   // A copy from a workflow's thread has lost its type, but not the first word of its stack.
   const copied = 'stack' in error && /^ApplicationFailure\b/.test(String(error.stack)) ? 'ApplicationFailure' : null;
   const type = error instanceof VmferryError ? error.code : 'type' in error ? error.type : copied;
-  return typeof type === 'string' && type !== 'Internal' ? String(error.message) : null;
+  return typeof type === 'string' && type !== 'Internal' ? String(error.message).replaceAll('\n', '\n  ') : null;
 }
 
 let installed = false;
