@@ -20,8 +20,8 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** Options and arguments that are not `--by` and `--comment`, and the fields that they give. */
 const EXTRAS: Partial<Record<DecisionName, (command: Command) => Command>> = {
   approveCutover: (command) =>
-    command.option('--at <time>', 'cut over at this time, such as 2026-11-22T22:00:00+01:00'),
-  scheduleCutover: (command) => command.requiredOption('--at <time>', 'such as 2026-11-22T22:00:00+01:00'),
+    command.option('--at <time>', 'cut over at this time, such as 2030-11-23T22:00:00+01:00'),
+  scheduleCutover: (command) => command.requiredOption('--at <time>', 'such as 2030-11-23T22:00:00+01:00'),
   setBandwidth: (command) => command.argument('<rate>', '"200MiB/s", or "none" for no limit'),
   undoCutover: (command) =>
     command.option('--discard-target-writes', 'give up what the target wrote since the cutover'),
@@ -34,8 +34,8 @@ const SUMMARIES: Partial<Record<DecisionName, string>> = {
 };
 
 const EXAMPLES: Partial<Record<DecisionName, string>> = {
-  approveCutover: 'vmferry approve web01 --at 2026-11-22T22:00:00+01:00 --comment "window agreed with the shop"',
-  scheduleCutover: 'vmferry schedule web01 --at 2026-11-22T22:00:00+01:00',
+  approveCutover: 'vmferry approve web01 --at 2030-11-23T22:00:00+01:00 --comment "window agreed with the shop"',
+  scheduleCutover: 'vmferry schedule web01 --at 2030-11-23T22:00:00+01:00',
   setBandwidth: 'vmferry limit web01 200MiB/s',
   undoCutover: 'vmferry undo web01 --discard-target-writes',
   confirmSiteDown: 'vmferry confirm-down web01 --side source --comment "rack is without power, seen by me"',

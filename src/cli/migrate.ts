@@ -63,7 +63,7 @@ function requestOptions(command: Command): Command {
     .option('--cpus <count>', 'virtual CPUs at the target')
     .option('--memory <size>', 'memory at the target, such as 4GiB')
     .option('--bandwidth <rate>', 'limit for all disks together, such as 200MiB/s')
-    .option('--at <time>', 'cut over not before, such as 2026-11-22T22:00:00+01:00')
+    .option('--at <time>', 'cut over not before, such as 2030-11-23T22:00:00+01:00')
     .option('--max-downtime <duration>', 'refuse a cutover predicted above this')
     .option('--shutdown <policy>', 'graceful, force-after or ask')
     .option('--approval <mode>', 'required or automatic')

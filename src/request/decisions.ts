@@ -52,7 +52,7 @@ export const decisionSummaries: Record<DecisionName, string> = {
 };
 
 const MORE_FIELDS: Partial<Record<DecisionName, object>> = {
-  scheduleCutover: { at: '2026-11-22T22:00:00+01:00' },
+  scheduleCutover: { at: '2030-11-23T22:00:00+01:00' },
   setBandwidth: { rate: '200MiB/s' },
   undoCutover: { discardTargetWrites: true },
   confirmSiteDown: { side: 'source' },

@@ -64,7 +64,7 @@ export const rate = z.string(RATE).refine((text) => (parseRateBytesPerSecond(tex
 /** ISO 8601 with an offset, so that it means the same everywhere. */
 export const instant = z.iso.datetime({
   offset: true,
-  error: 'expected a time with an offset, such as "2026-11-22T22:00:00+01:00"',
+  error: 'expected a time with an offset, such as "2030-11-23T22:00:00+01:00"',
 });
 
 /** `HH:MM`, 24 hours. */
