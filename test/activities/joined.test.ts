@@ -204,7 +204,7 @@ test('a source is looked for by what names it for good, and one that is nowhere 
   assert.deepEqual(asked, [{ id: 'uuid' }]);
   const nowhere = world({ old: { whereabouts: () => null } });
   await assert.rejects(run(cutOverActivities(nowhere.deps).startTarget, input), {
-    code: 'Unsafe',
+    code: 'SourceLost',
     message: /not to be found at old/,
   });
   const running = world({ new: { readReplica: () => ({ whole: { result: { stopped: null } } }) } });
