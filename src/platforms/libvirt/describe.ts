@@ -103,7 +103,8 @@ function tpmOf(domain: XmlElement): VmDescription['tpm'] {
   const backend = tpm.at('backend');
   const version = backend?.get('version') ?? '2.0';
   const uuid = domain.text('uuid') ?? '';
-  const emulated = backend?.get('type') === 'emulator' && /^[0-9a-f-]{36}$/.test(uuid);
+  // State in a place of its own (`source`) has a finding instead.
+  const emulated = backend?.get('type') === 'emulator' && !backend.at('source') && /^[0-9a-f-]{36}$/.test(uuid);
   return {
     model: tpm.get('model') ?? 'tpm-tis',
     version,

@@ -3,6 +3,7 @@ import type { LibvirtConnection } from './connect.js';
 import { describeDomain } from './describe.js';
 import { diskIdOf, hardDisks, type DiskFacts } from './describe-disks.js';
 import { imageInfo } from './image-info.js';
+import { absentSides } from './side-files.js';
 import { parseXml, type XmlElement } from './xml.js';
 
 /** A domain as its site has it. */
@@ -32,10 +33,20 @@ export async function readDomain(at: LibvirtConnection, vm: string, signal?: Abo
   return { uuid, live: current, definition, persistent };
 }
 
+/** State beside the disks is named where there is some: a VM that was never started has none yet. */
 export async function describe(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<VmDescription> {
   const domain = await readDomain(at, vm, signal);
-  const disks = await diskFacts(at, domain, signal);
-  return describeDomain({ definition: domain.definition, live: domain.live, disks });
+  const { definition, live } = domain;
+  const [disks, absent] = await Promise.all([
+    diskFacts(at, domain, signal),
+    absentSides(at, describeDomain({ definition, live, disks: new Map() }), signal),
+  ]);
+  const found = describeDomain({ definition, live, disks });
+  return {
+    ...found,
+    nvramPath: absent.nvram === null ? found.nvramPath : null,
+    tpm: found.tpm && absent.tpm !== null ? { ...found.tpm, statePath: null } : found.tpm,
+  };
 }
 
 /** Path, sizes and image headers of every hard disk, by target device. */

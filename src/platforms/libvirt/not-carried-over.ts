@@ -39,12 +39,21 @@ function passthrough(devices: XmlElement[]): Finding[] {
   }
   for (const tpm of devices.filter((each) => each.name === 'tpm')) {
     const backend = tpm.at('backend');
-    if (backend?.get('type') === 'passthrough') {
+    const kind = backend?.get('type') ?? 'emulator';
+    if (kind === 'passthrough') {
       findings.push({
         id: 'tpm.passthrough',
         severity: 'blocking',
         message: "The VM uses the host's own TPM, whose keys cannot leave it.",
         remedy: 'Unseal what the guest keeps in it (such as disk keys), and remove the device.',
+      });
+    } else if (kind !== 'emulator' || backend?.at('source')) {
+      const where = kind === 'emulator' ? (backend?.at('source')?.get('path') ?? '') : `a TPM of the kind "${kind}"`;
+      findings.push({
+        id: 'tpm.external',
+        severity: 'blocking',
+        message: `The TPM's state is not where libvirt keeps it, but in ${where}; it is not carried over.`,
+        remedy: 'Unseal what the guest keeps in it, or waive this finding when it can start with an empty TPM.',
       });
     } else if (backend?.at('encryption')) {
       findings.push({

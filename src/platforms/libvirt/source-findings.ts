@@ -2,9 +2,10 @@ import type { Finding } from '../../model/finding.js';
 import type { VmDescription } from '../../model/vm.js';
 import { parseSizeBytes } from '../../request/units.js';
 import type { LibvirtConnection } from './connect.js';
-import { agentChannel } from './describe.js';
+import { agentChannel, describeDomain } from './describe.js';
 import { diskIdOf, hardDisks } from './describe-disks.js';
 import { diskFacts, readDomain, type DomainXml } from './domain.js';
+import { absentSides } from './side-files.js';
 import { survey, type Survey } from './survey.js';
 import type { XmlElement } from './xml.js';
 
@@ -27,6 +28,7 @@ export async function sourceFindings(
   return [
     ...domainFindings(domain, info, job ?? '', seen),
     ...spaceFindings(at, seen),
+    ...(await sideFindings(at, domain, signal)),
     ...(await diskFindings(at, domain, disks, signal)),
   ];
 }
@@ -130,6 +132,27 @@ function spaceFindings(at: LibvirtConnection, seen: Survey): Finding[] {
       message: `${Math.round(seen.scratchFreeBytes / 2 ** 20)} MiB are free in ${at.config.scratchDir}; a backup job needs ${Math.round(needed / 2 ** 20)} MiB to begin.`,
       remedy: 'Make room there, or set another scratchDir for this site.',
     },
+  ];
+}
+
+/** State beside the disks that has to be there, as the VM runs with it. One that is off may never have been started. */
+async function sideFindings(at: LibvirtConnection, domain: DomainXml, signal?: AbortSignal): Promise<Finding[]> {
+  const { definition, live } = domain;
+  if (live === null) return [];
+  const absent = await absentSides(at, describeDomain({ definition, live, disks: new Map() }), signal);
+  const blocking = (id: string, what: string, path: string, fresh: string): Finding => ({
+    id,
+    severity: 'blocking',
+    message: `The VM runs, but ${what} cannot be found in ${path}.`,
+    remedy: `Look for it at the source and put it there, or waive this finding when the guest can start with ${fresh}.`,
+  });
+  return [
+    ...(absent.nvram === null
+      ? []
+      : [blocking('firmware.variables-missing', 'the file of its UEFI variables', absent.nvram, 'new ones')]),
+    ...(absent.tpm === null
+      ? []
+      : [blocking('tpm.state-missing', 'the state of its TPM', absent.tpm, 'an empty TPM')]),
   ];
 }
 

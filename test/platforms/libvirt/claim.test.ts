@@ -113,3 +113,33 @@ test('what stands in the way is found: shared disks, saved memory, snapshots, ve
   );
   await removeVm(host, 'odd');
 });
+
+test('state beside the disks is named where there is some, and missed where a VM runs without it', async () => {
+  const variables = '/var/lib/libvirt/qemu/nvram/state_VARS.fd';
+  await defineVm(host, 'state', [{ id: 'vda', format: 'qcow2', sizeMib: 8 }]);
+  const firmware = `<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>${variables}</nvram>`;
+  const tpm = `<tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>`;
+  const edit = `virsh -q dumpxml state | sed "s#</os>#${firmware}</os><features><acpi/></features>#; s#</devices>#${tpm}</devices>#" | virsh -q define /dev/stdin`;
+  await host.host.run('sh', ['-c', edit]);
+  const site = createLibvirtVmSite(at);
+  const blocking = async () =>
+    (await source.sourceFindings(await site.describe('state'), ['vda']))
+      .filter(({ severity }) => severity === 'blocking')
+      .map(({ id, message }) => `${id} ${message}`);
+  const never = await site.describe('state');
+  assert.deepEqual([never.firmware, never.nvramPath, never.tpm?.statePath], ['uefi', null, null]);
+  assert.deepEqual(await blocking(), []);
+
+  await startPaused(host, 'state');
+  const runs = await site.describe('state');
+  assert.equal(runs.nvramPath, variables);
+  assert.match(runs.tpm?.statePath ?? '', /^\/var\/lib\/libvirt\/swtpm\/.*\/tpm2$/);
+  assert.deepEqual(await blocking(), []);
+
+  await host.host.run('rm', ['-r', '--', variables, runs.tpm!.statePath!]);
+  const missed = await blocking();
+  assert.equal(missed.length, 2);
+  assert.ok(missed[0]!.startsWith('firmware.variables-missing ') && missed[0]!.includes(variables), missed[0]);
+  assert.ok(missed[1]!.startsWith('tpm.state-missing ') && missed[1]!.includes(runs.tpm!.statePath!), missed[1]);
+  await removeVm(host, 'state');
+});

@@ -99,6 +99,26 @@ test('what is not carried over is a finding, also what nobody has heard of', () 
   assert.deepEqual(vm.nics[0], { mac: '52:54:00:00:00:03', network: 'eth0', networkKind: 'other', model: 'rtl8139' });
 });
 
+test('a TPM whose state is not where libvirt keeps it is a blocking finding, whatever holds it', () => {
+  const tpm = (backend: string) => describe('<memory>1024</memory>', `<tpm model='tpm-crb'>${backend}</tpm>`);
+  for (const [id, backend] of [
+    ['tpm.passthrough', `<backend type='passthrough'><device path='/dev/tpm0'/></backend>`],
+    ['tpm.external', `<backend type='external'><source type='unix' mode='connect' path='/run/tpm.sock'/></backend>`],
+    ['tpm.external', `<backend type='unheard-of'/>`],
+    ['tpm.external', `<backend type='emulator' version='2.0'><source type='dir' path='/srv/tpm'/></backend>`],
+    ['tpm.encrypted', `<backend type='emulator' version='2.0'><encryption secret='${UUID}'/></backend>`],
+  ] as const) {
+    const vm = tpm(backend);
+    assert.deepEqual(
+      vm.findings.map((finding) => [finding.id, finding.severity]),
+      [[id, 'blocking']],
+    );
+    // Nothing is carried over where that was waived, rather than the state of another TPM.
+    if (id !== 'tpm.encrypted') assert.equal(vm.tpm?.statePath, null);
+  }
+  assert.deepEqual(ids(tpm(`<backend type='emulator' version='2.0'/>`)), []);
+});
+
 test('disks and cards that were plugged in while it runs count, and the difference is said', () => {
   const disk = (id: string) =>
     `<disk type='file' device='disk'><driver type='raw'/><source file='/images/${id}'/><target dev='${id}' bus='virtio'/></disk>`;

@@ -35,6 +35,10 @@ interface World {
   image: Record<string, unknown>;
   /** Under format-specific. */
   compat: string;
+  /** More of the element os. */
+  os: string;
+  /** Paths of state beside the disks that are not there. */
+  absent: string[];
 }
 
 const PLAIN: World = {
@@ -52,12 +56,14 @@ const PLAIN: World = {
   missing: '',
   image: {},
   compat: '1.1',
+  os: '',
+  absent: [],
 };
 
 function definition(world: World): string {
   const id = world.live ? ` id='1'` : '';
   return `<domain type='kvm'${id}><name>web01</name><uuid>${UUID}</uuid><memory unit='KiB'>262144</memory><vcpu placement='static'>1</vcpu>
-  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type>${world.os}</os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
   ${world.disk}${world.devices}</devices></domain>\n`;
 }
 
@@ -74,6 +80,13 @@ function answer(world: World, command: string, args: readonly string[]): string 
     return JSON.stringify({ ...all, ...world.image });
   }
   if (command === 'sh' && args[1]?.includes('command -v')) return world.missing;
+  if (command === 'sh' && args[1]?.includes('[ -e "$path" ]')) {
+    return args
+      .slice(3)
+      .filter((path) => world.absent.includes(path))
+      .map((path) => `${path}\n`)
+      .join('');
+  }
   if (command === 'sh' && args[1]?.includes('backup-dumpxml')) {
     const mark = args[3]!;
     const space = `${(world.freeMib * 2 ** 20) / 4096} 4096`;
@@ -113,6 +126,11 @@ async function findings(change: Partial<World>): Promise<string[]> {
 const disk = (more: string, attributes = `type='file' device='disk'`, format = 'qcow2') =>
   `<disk ${attributes}><driver name='qemu' type='${format}'/><source file='/images/web01'/><target dev='vda' bus='virtio'/>${more}</disk>`;
 
+const NVRAM = '/var/lib/libvirt/qemu/nvram/web01_VARS.fd';
+const UEFI = `<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>${NVRAM}</nvram>`;
+const TPM_STATE = `/var/lib/libvirt/swtpm/${UUID}/tpm2`;
+const TPM = `${AGENT}<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>`;
+
 const CASES: Record<string, Partial<World>> = {
   'blocking site.tools': { missing: 'qemu-nbd\n' },
   'blocking vm.transient': { persistent: false },
@@ -125,6 +143,8 @@ const CASES: Record<string, Partial<World>> = {
     devices: `${AGENT}<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/iso/setup.iso'/><target dev='sda' bus='sata'/><readonly/></disk>`,
   },
   'blocking scratch.space': { freeMib: 1023 },
+  'blocking firmware.variables-missing': { os: UEFI, absent: [NVRAM] },
+  'blocking tpm.state-missing': { devices: TPM, absent: [TPM_STATE] },
   'blocking disk.shareable': { disk: disk('<shareable/>') },
   'blocking disk.transient': { disk: disk('<transient/>') },
   'warning disk.readonly': { disk: disk('<readonly/>') },
@@ -147,6 +167,17 @@ for (const [expected, change] of Object.entries(CASES)) {
     assert.deepEqual(await findings(change), [expected]);
   });
 }
+
+test('variables and TPM state that are there are no findings, nor those that a VM which is off may never have had', async () => {
+  const both = { os: UEFI, devices: TPM };
+  assert.deepEqual(await findings(both), []);
+  const absent = [NVRAM, TPM_STATE];
+  assert.deepEqual(await findings({ ...both, absent, live: false, state: 'shut off' }), []);
+  assert.deepEqual(await findings({ ...both, absent }), [
+    'blocking firmware.variables-missing',
+    'blocking tpm.state-missing',
+  ]);
+});
 
 test('jobs and checkpoints of vmferry are no findings; those of others are, whichever way they show', async () => {
   const job = 'Job type:         Unbounded   \nOperation:        Backup      \n';
