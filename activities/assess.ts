@@ -61,7 +61,9 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: wished };
   const findings = [
     ...(await keptReplicas(deps, target, request.adoptReplica ?? null, spec)),
-    ...found.findings,
+    // The source says those of disks again, of the disks that are copied.
+    ...found.findings.filter(({ id }) => !id.startsWith('disk.')),
+    ...leftBehind(request),
     ...(await source.sourceFindings(
       found,
       wished.map((disk) => disk.id),
@@ -142,6 +144,15 @@ function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] 
   if (disks.length === 0)
     throw new VmferryError('InvalidRequest', `cannot migrate ${vm.name}: no disk is left to copy`);
   return disks;
+}
+
+function leftBehind(request: MigrateVmRequest): Finding[] {
+  return [...new Set(request.excludeDisks)].map((id) => ({
+    id: 'disk.excluded',
+    severity: 'warning',
+    message: `Disk ${id} is left behind, as asked: the VM at the target has no such disk.`,
+    remedy: 'See that the guest can start without it, for instance that its fstab does not wait for it.',
+  }));
 }
 
 /** The VM as it shall be at the target: without the disks left out, with the wished CPUs and memory. */

@@ -129,7 +129,10 @@ export interface OpenPoint {
 }
 
 export interface SourceSite extends VmSite {
-  /** What of this VM cannot be moved as it is, as findings with stable ids; never changes anything. */
+  /**
+   * What of this VM cannot be moved as it is, as findings with stable ids; never changes anything. Those of disks (`disk.…`),
+   * also what the description says of them, only of `disks`: what is left behind stands in nobody's way.
+   */
   sourceFindings(vm: VmDescription, disks: readonly string[], signal?: AbortSignal): Promise<Finding[]>;
   /** Sets the claim atomically. Claiming again by the same migration is no error. @throws VmferryError `AlreadyClaimed` naming the first. */
   claim(vm: string, claim: Claim, signal?: AbortSignal): Promise<void>;

@@ -35,12 +35,11 @@ export function describeDisks(
   domain: XmlElement,
   facts: ReadonlyMap<string, DiskFacts>,
 ): { disks: VmDisk[]; findings: Finding[] } {
-  const findings: Finding[] = [];
-  const disks = hardDisks(domain).map((element) => {
+  const elements = hardDisks(domain);
+  const disks = elements.map((element) => {
     const id = diskIdOf(element);
     const known = facts.get(id);
-    if (known?.sizeBytes == null) findings.push(unreadable(id, known?.path ?? null));
-    const bus = busOf(element, id, findings);
+    const bus = busOf(element) ?? 'sata';
     const format = element.at('driver')?.get('type') ?? 'raw';
     const disk: VmDisk = {
       id,
@@ -58,7 +57,17 @@ export function describeDisks(
     };
     return disk;
   });
+  const findings = elements.flatMap((element) => describedFindings(element, facts.get(diskIdOf(element))));
   return { disks: inBootOrder(disks), findings };
+}
+
+/** What of a disk could not be described as it is. */
+export function describedFindings(element: XmlElement, known: DiskFacts | undefined): Finding[] {
+  const id = diskIdOf(element);
+  return [
+    ...(known?.sizeBytes == null ? [unreadable(id, known?.path ?? null)] : []),
+    ...(busOf(element) === null ? [strangeBus(id, element)] : []),
+  ];
 }
 
 /** Numbered ones first, then as the definition lists them; `order` counts in that sequence, the list keeps its own. */
@@ -68,17 +77,18 @@ function inBootOrder(disks: VmDisk[]): VmDisk[] {
   return disks.map((disk) => ({ ...disk, order: sorted.indexOf(disk) }));
 }
 
-function busOf(element: XmlElement, id: string, findings: Finding[]): VmDisk['bus'] {
-  const given = element.at('target')?.get('bus') ?? 'virtio';
-  const bus = diskBus.safeParse(given);
-  if (bus.success) return bus.data;
-  findings.push({
+/** Null where nothing like it is carried over. */
+function busOf(element: XmlElement): VmDisk['bus'] | null {
+  return diskBus.safeParse(element.at('target')?.get('bus') ?? 'virtio').data ?? null;
+}
+
+function strangeBus(id: string, element: XmlElement): Finding {
+  return {
     id: 'disk.bus',
     severity: 'warning',
-    message: `Disk ${id} is on the bus "${given}", which is not carried over; it becomes a SATA disk.`,
+    message: `Disk ${id} is on the bus "${element.at('target')?.get('bus') ?? ''}", which is not carried over; it becomes a SATA disk.`,
     remedy: 'Make sure that the guest finds its disks by UUID or label, and has a driver for SATA (AHCI).',
-  });
-  return 'sata';
+  };
 }
 
 function scsiModel(domain: XmlElement, disk: XmlElement): string | null {

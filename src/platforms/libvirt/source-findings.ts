@@ -3,7 +3,7 @@ import type { VmDescription } from '../../model/vm.js';
 import { parseSizeBytes } from '../../request/units.js';
 import type { LibvirtConnection } from './connect.js';
 import { agentChannel, describeDomain } from './describe.js';
-import { diskIdOf, hardDisks } from './describe-disks.js';
+import { describedFindings, diskIdOf, hardDisks } from './describe-disks.js';
 import { diskFacts, readDomain, type DomainXml } from './domain.js';
 import { absentSides } from './side-files.js';
 import { survey, type Survey } from './survey.js';
@@ -11,7 +11,7 @@ import type { XmlElement } from './xml.js';
 
 /**
  * What stands in the way of moving this VM, or should be known before. Only looks. Findings of the description itself
- * (`vm.findings`) are not repeated.
+ * (`vm.findings`) are not repeated, but for those of the disks that are copied.
  */
 export async function sourceFindings(
   at: LibvirtConnection,
@@ -150,9 +150,7 @@ async function sideFindings(at: LibvirtConnection, domain: DomainXml, signal?: A
     ...(absent.nvram === null
       ? []
       : [blocking('firmware.variables-missing', 'the file of its UEFI variables', absent.nvram, 'new ones')]),
-    ...(absent.tpm === null
-      ? []
-      : [blocking('tpm.state-missing', 'the state of its TPM', absent.tpm, 'an empty TPM')]),
+    ...(absent.tpm === null ? [] : [blocking('tpm.state-missing', 'the state of its TPM', absent.tpm, 'an empty TPM')]),
   ];
 }
 
@@ -170,6 +168,7 @@ async function diskFindings(
     const add = (name: string, severity: Finding['severity'], message: string, remedy: string) =>
       findings.push({ id: `disk.${name}`, severity, message: `Disk ${id}: ${message}`, remedy });
     const leave = 'Or leave it behind with excludeDisks.';
+    findings.push(...describedFindings(element, facts.get(id)));
     const image = facts.get(id)?.image;
     if (element.at('shareable')) {
       add(

@@ -37,6 +37,8 @@ interface World {
   compat: string;
   /** More of the element os. */
   os: string;
+  /** What domblkinfo prints. */
+  sizes: string;
   /** Paths of state beside the disks that are not there. */
   absent: string[];
 }
@@ -57,6 +59,7 @@ const PLAIN: World = {
   image: {},
   compat: '1.1',
   os: '',
+  sizes: ' vda      1073741824   268435456    268435456\n',
   absent: [],
 };
 
@@ -103,13 +106,13 @@ function answer(world: World, command: string, args: readonly string[]): string 
     case 'domjobinfo':
       return world.job;
     case 'domblkinfo':
-      return ' vda      1073741824   268435456    268435456\n';
+      return world.sizes;
     default:
       throw new VmferryError('ToolFailed', `the fake knows no ${command} ${args.join(' ')}`);
   }
 }
 
-async function findings(change: Partial<World>): Promise<string[]> {
+async function findings(change: Partial<World>, disks = ['vda']): Promise<string[]> {
   const world = { ...PLAIN, ...change };
   const run = (command: string, args: readonly string[]): Promise<RunResult> =>
     Promise.resolve({ stdout: answer(world, command, args), stderr: '', exitCode: 0 });
@@ -118,7 +121,7 @@ async function findings(change: Partial<World>): Promise<string[]> {
   const at = { site: 'dc-old', config, host, virsh: new Virsh(host, config.uri) };
   const domain = parseXml(definition(world));
   const vm = describeDomain({ definition: domain, live: null, disks: new Map() });
-  const found = await sourceFindings(at, vm, ['vda']);
+  const found = await sourceFindings(at, vm, disks);
   for (const each of found) assert.ok(each.message && each.remedy, each.id);
   return found.map((each) => `${each.severity} ${each.id}`);
 }
@@ -167,6 +170,13 @@ for (const [expected, change] of Object.entries(CASES)) {
     assert.deepEqual(await findings(change), [expected]);
   });
 }
+
+test('what the description says of a disk is said again, unless the disk is left behind', async () => {
+  const unreadable = { disk: disk('', undefined, 'raw').replace(`bus='virtio'`, `bus='usb'`), sizes: '' };
+  const said = ['blocking disk.unreadable', 'warning disk.bus', 'warning disk.no-tracking'];
+  assert.deepEqual(await findings(unreadable), said);
+  assert.deepEqual(await findings(unreadable, []), []);
+});
 
 test('variables and TPM state that are there are no findings, nor those that a VM which is off may never have had', async () => {
   const both = { os: UEFI, devices: TPM };

@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { assessActivities } from '../../activities/assess.js';
+import type { ActivityDeps, Site } from '../../activities/deps.js';
+import type { Assessment } from '../../activities/io.js';
+import { libvirtSite } from '../../src/config.js';
+import { VmferryError } from '../../src/errors.js';
+import type { Finding } from '../../src/model/finding.js';
+import type { VmDescription } from '../../src/model/vm.js';
+import type { RunState, TargetVm } from '../../src/platforms/platform.js';
+import { migrateVmRequest, type MigrateVmInput } from '../../src/request/migrate-vm.js';
+import { DISK, VM } from '../platforms/libvirt/vm-fixture.js';
+
+/** What an assessment makes of what both sites say; what they look at themselves is tested with the platform. */
+
+const ref = { migrationId: '0123456789ab', vm: 'web01', source: 'dc-old', target: 'dc-new', targetName: 'web01' };
+const on: RunState = { state: 'running', instance: '7@100', autostart: true };
+const off: RunState = { state: 'off', instance: null, autostart: false };
+const guest = { agent: true, hostname: 'web01', addresses: ['192.0.2.7'], openPorts: [80] };
+const networks = (['lan', 'backbone'] as const).map((name) => ({ name, isolated: false, kind: 'network' as const }));
+const two: VmDescription = { ...VM, disks: [DISK, { ...DISK, id: 'vdb', order: 1, path: '/source/vdb.qcow2' }] };
+
+interface World {
+  old: Partial<Record<keyof Site, unknown>>;
+  new: Partial<Record<keyof Site, unknown>>;
+}
+
+/** Two sites that answer as told: with a value, or by a function. `asked` is what each was asked, with the arguments. */
+function world({ old, new: fresh }: Partial<World> = {}) {
+  const asked: { method: string; args: unknown[] }[] = [];
+  const abilities = { source: true, target: true };
+  const answers = {
+    'dc-old': {
+      abilities,
+      describe: two,
+      readClaim: null,
+      runState: on,
+      guestFacts: guest,
+      sourceFindings: [],
+      ...old,
+    },
+    'dc-new': { abilities, targetFacts: { networks }, listOwned: [], targetFindings: [], ...fresh },
+  };
+  const site = (name: string) =>
+    new Proxy({} as Site, {
+      get: (_, method: string) => {
+        const answer = (answers[name as 'dc-old'] as Record<string, unknown>)[method];
+        if (method === 'site') return name;
+        if (method === 'abilities') return answer;
+        return async (...args: unknown[]) => {
+          asked.push({ method: `${method} ${name}`, args });
+          assert.notEqual(answer, undefined, `nobody should ask ${name} for ${method}`);
+          return await (typeof answer === 'function' ? (answer as (...all: unknown[]) => unknown)(...args) : answer);
+        };
+      },
+    });
+  const place = libvirtSite.parse({ platform: 'libvirt', uri: 'qemu:///system' });
+  const config = { sites: { 'dc-old': place, 'dc-new': place } };
+  const deps = { cluster: 'c', config, site, workflowRuns: () => Promise.resolve(false) } as unknown as ActivityDeps;
+  return { deps, asked };
+}
+
+async function assess(given: ReturnType<typeof world>, more: Partial<MigrateVmInput> = {}): Promise<Assessment> {
+  const request = migrateVmRequest.parse({ vm: 'web01', source: ref.source, target: ref.target, ...more });
+  const input = { ref: { ...ref, target: request.target }, request };
+  return await new MockActivityEnvironment().run<
+    [typeof input],
+    Assessment,
+    (one: typeof input) => Promise<Assessment>
+  >(assessActivities(given.deps).assess, input);
+}
+
+const refused =
+  (code: VmferryError['code'], message: RegExp, remedy: RegExp = /./) =>
+  (error: unknown) => {
+    assert.ok(error instanceof VmferryError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    assert.match(error.remedy ?? '', remedy);
+    return true;
+  };
+
+const ids = (found: { id: string }[]) => found.map(({ id }) => id);
+const finding = (id: string, severity: Finding['severity'] = 'blocking'): Finding => ({
+  ...{ id, severity, message: `${id} is so`, remedy: 'mend it' },
+});
+
+test('a running VM is assessed with what answers in it, and with the run that this was', async () => {
+  const { facts, running, instance, autostart } = await assess(world());
+  assert.deepEqual(
+    { facts, running, instance, autostart },
+    { facts: guest, running: true, instance: '7@100', autostart: true },
+  );
+});
+
+test('nothing answers in a VM that is off or paused, and nobody asks it', async () => {
+  for (const [state, running] of [
+    [off, false],
+    [{ ...on, state: 'paused' }, true],
+    [{ ...off, state: 'crashed' }, false],
+  ] as const) {
+    const given = world({ old: { runState: state } });
+    const assessment = await assess(given);
+    assert.equal(assessment.facts, null);
+    assert.equal(assessment.running, running);
+    assert.ok(!ids(given.asked.map(({ method }) => ({ id: method }))).includes('guestFacts dc-old'));
+  }
+});
+
+test('a guest that nobody can ask does not keep its VM from being assessed', async () => {
+  const mute = () => Promise.reject(new VmferryError('Timeout', 'no answer'));
+  const { facts, running } = await assess(world({ old: { guestFacts: mute } }));
+  assert.deepEqual({ facts, running }, { facts: null, running: true });
+});
+
+test('a site that does not exist is refused, with those that do', async () => {
+  const { checkSites } = assessActivities(world().deps);
+  const check = (change: object) =>
+    new MockActivityEnvironment().run(async () => await checkSites({ ...ref, ...change }));
+  await check({});
+  for (const side of ['source', 'target'])
+    await assert.rejects(check({ [side]: 'dc-odl' }), refused('NotFound', /no site "dc-odl"/, /dc-old, dc-new/));
+});
+
+test('one site as both sides is refused, and so is a platform that cannot be that side', async () => {
+  await assert.rejects(assess(world(), { target: 'dc-old' }), refused('InvalidRequest', /both "dc-old"/));
+  await assert.rejects(
+    assess(world({ new: { abilities: { source: true, target: false } } })),
+    (error) =>
+      error instanceof VmferryError && error.code === 'NotSupported' && /dc-new as a target/.test(error.message),
+  );
+});
+
+test('a VM that another migration has claimed is refused, naming that one; its own claim is none', async () => {
+  const claim = { migrationId: 'ffffffffffff', workflowId: 'migrate-other', claimedAt: '2026-11-22T22:00:00Z' };
+  await assert.rejects(
+    assess(world({ old: { readClaim: claim } })),
+    refused('AlreadyClaimed', /ffffffffffff \(workflow migrate-other\)/, /abort migrate-other/),
+  );
+  await assess(world({ old: { readClaim: { ...claim, migrationId: ref.migrationId } } }));
+});
+
+test('networks are mapped as asked, the others to those of the same name', async () => {
+  const nics = ['lan', 'prod', 'dmz'].map((network, index) => ({
+    ...VM.nics[0]!,
+    mac: `52:54:00:00:00:0${index}`,
+    network,
+  }));
+  const given = world({ old: { describe: { ...two, nics } } });
+  const assessment = await assess(given, { networks: { prod: 'backbone' } });
+  // That there is no dmz is for the target to say.
+  assert.deepEqual(assessment.networks, { lan: 'lan', prod: 'backbone', dmz: 'dmz' });
+  const [vm] = given.asked.find(({ method }) => method === 'targetFindings dc-new')!.args as [TargetVm];
+  assert.deepEqual(vm.networks, assessment.networks);
+});
+
+test('a network that the target does not have is refused, with those that it has', async () => {
+  const wrong = refused('InvalidRequest', /network "prodd" at dc-new/, /lan, backbone/);
+  await assert.rejects(assess(world(), { networks: { lan: 'prodd' } }), wrong);
+  await assert.rejects(assess(world(), { rehearsal: { network: 'prodd' } }), wrong);
+  const none = world({ new: { targetFacts: { networks: [] } } });
+  await assert.rejects(assess(none, { networks: { lan: 'lan' } }), refused('InvalidRequest', /"lan"/, /none/));
+});
+
+test('a mapping of a network that the VM is not on is refused, with those that it is on', async () => {
+  await assert.rejects(
+    assess(world(), { networks: { prod: 'backbone' } }),
+    refused('InvalidRequest', /map network "prod": web01 has no such/, /on: lan\./),
+  );
+});
+
+test('a disk that is left behind is in no plan, and is a finding; nothing else of it counts', async () => {
+  const findings = [finding('disk.unreadable'), finding('cpu.host-model', 'info')];
+  const given = world({ old: { describe: { ...two, findings } } });
+  const assessment = await assess(given, { excludeDisks: ['vdb'] });
+  assert.deepEqual(ids(assessment.disks), ['vda']);
+  assert.deepEqual(ids(assessment.description.disks), ['vda']);
+  assert.deepEqual(ids(assessment.findings).sort(), ['cpu.host-model', 'disk.excluded']);
+  const left = assessment.findings.find(({ id }) => id === 'disk.excluded')!;
+  assert.equal(left.severity, 'warning');
+  assert.match(left.message, /vdb/);
+  // The source says what of the others stands in the way.
+  const [, disks] = given.asked.find(({ method }) => method === 'sourceFindings dc-old')!.args;
+  assert.deepEqual(disks, ['vda']);
+});
+
+test('a disk to be left behind or put elsewhere that the VM does not have is refused, with those that it has', async () => {
+  const wrong = refused('InvalidRequest', /disk "vdc" of web01/, /vda, vdb/);
+  await assert.rejects(assess(world(), { excludeDisks: ['vdc'] }), wrong);
+  await assert.rejects(assess(world(), { diskStorage: { vdc: 'fast' } }), wrong);
+});
+
+test('a VM of which no disk would be left is refused', async () => {
+  await assert.rejects(
+    assess(world(), { excludeDisks: ['vda', 'vdb'] }),
+    (error) =>
+      error instanceof VmferryError && error.code === 'InvalidRequest' && /no disk is left/.test(error.message),
+  );
+});
+
+test('each disk goes to its own storage, to that of the request, or to that of the site', async () => {
+  const where = async (more: Partial<MigrateVmInput>) => {
+    const given = world();
+    const { disks } = await assess(given, more);
+    // What the target looks at is what is planned.
+    assert.deepEqual(given.asked.find(({ method }) => method === 'targetFindings dc-new')!.args[1], disks);
+    return disks.map(({ storage, format }) => [storage, format]);
+  };
+  assert.deepEqual(await where({}), Array(2).fill([null, 'qcow2']));
+  assert.deepEqual(await where({ storage: 'bulk', diskStorage: { vdb: 'fast' }, diskFormat: 'raw' }), [
+    ['bulk', 'raw'],
+    ['fast', 'raw'],
+  ]);
+});
+
+test('a storage that the target cannot use stops the migration, unless that is waived by its id', async () => {
+  const missing = finding('storage.missing');
+  const given = () => world({ new: { targetFindings: [missing, finding('storage.space')] } });
+  const [first, second] = (await assess(given(), { storage: 'nowhere', waive: { 'storage.space': 'made later' } }))
+    .findings;
+  assert.deepEqual(first, missing);
+  assert.equal(second?.waivedBy, 'made later');
+});
+
+test('a waiver counts for what is blocking only, and what both sides say is said once', async () => {
+  const warning = finding('host.no-kvm', 'warning');
+  const given = world({ old: { sourceFindings: [warning] }, new: { targetFindings: [warning] } });
+  assert.deepEqual((await assess(given, { waive: { 'host.no-kvm': 'known' } })).findings, [warning]);
+});
+
+test('other CPUs and memory are those of the VM at the target, one core a socket', async () => {
+  const { description, hardwarePrint } = await assess(world(), { cpus: 3, memory: '1GiB' });
+  assert.deepEqual(description.cpu, { ...VM.cpu, count: 3, sockets: 3, coresPerSocket: 1, threadsPerCore: 1 });
+  assert.equal(description.memoryBytes, 2 ** 30);
+  const asIs = await assess(world(), { cpus: VM.cpu.count });
+  assert.deepEqual(asIs.description.cpu, VM.cpu);
+  assert.equal(asIs.description.memoryBytes, VM.memoryBytes);
+  assert.equal(hardwarePrint, asIs.hardwarePrint, 'the print is that of the source');
+});
+
+test('a replica that was kept of this VM is named, unless it does not fit or cannot be asked for', async () => {
+  const owned = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccc', ref.migrationId].map((migrationId, index) => ({
+    ...{ kind: 'libvirt-replica', name: migrationId, migrationId, inUse: index === 1 ? 'a VM stands on it' : null },
+  }));
+  const whyNotAdopt = (kept: string) => (kept === 'cccccccccccc' ? 'it is not whole' : null);
+  const { findings } = await assess(world({ new: { listOwned: owned, whyNotAdopt } }));
+  assert.deepEqual(ids(findings), ['replica.kept']);
+  assert.match(findings[0]!.remedy, /"adoptReplica": "aaaaaaaaaaaa"/);
+  const blind = world({ new: { listOwned: () => Promise.reject(new VmferryError('Denied', 'no')) } });
+  assert.deepEqual((await assess(blind)).findings, []);
+});
+
+test('a replica that is asked for and does not fit is refused, with the reason', async () => {
+  const state = { owner: { migrationId: 'aaaaaaaaaaaa', workflowId: 'migrate-other' } };
+  const kept = { readReplica: state, whyNotAdopt: 'it is of another VM' };
+  const asked = { adoptReplica: 'aaaaaaaaaaaa' };
+  await assert.rejects(
+    assess(world({ new: kept }), asked),
+    refused('InvalidRequest', /of another VM/, /vmferry replicas/),
+  );
+  const running = world({ new: { ...kept, whyNotAdopt: null } });
+  await assess(running, asked);
+  running.deps.workflowRuns = () => Promise.resolve(true);
+  await assert.rejects(assess(running, asked), refused('InvalidRequest', /its workflow migrate-other runs/));
+});
