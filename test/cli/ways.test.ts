@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import test from 'node:test';
 import { waysTo, waysToDecide, workflowUrl } from '../../src/cli/ways.js';
+import { decisionNames, decisionSchemas } from '../../src/request/decisions.js';
+import { readTctl, words } from './tctl.js';
 
 const RUN = { address: '127.0.0.1:7233', namespace: 'default', uiUrl: 'http://localhost:8233/', runId: 'r1' };
-
-/** What a shell makes of a line: its words. */
-function words(line: string): string[] {
-  const script = 'for word in "$@"; do printf "%s\\0" "$word"; done';
-  return execFileSync('sh', ['-c', `set -- ${line}\n${script}`], { encoding: 'utf8' })
-    .split('\0')
-    .slice(0, -1);
-}
 
 test('each way to approve is a line that a shell reads as meant, whatever the names hold', () => {
   const id = 'migrate-dc-old-it\'s $(touch x) "web"';
@@ -35,4 +28,14 @@ test('the page in the UI is named with every part encoded', () => {
     /browser {5}http:\/\/localhost:8233\/namespaces\/default\/workflows\/migrate-a-b\/r1/,
   );
   assert.doesNotMatch(waysToDecide('migrate-a-b', { ...RUN, uiUrl: null }), /browser/);
+});
+
+test('the line for tctl is one that tctl takes for every decision, with a payload that fits it', () => {
+  for (const name of decisionNames) {
+    const { server, verb, flags, input } = readTctl(waysTo(name, 'migrate-dc-old-web01', RUN).tctl);
+    assert.deepEqual(server, { address: RUN.address, namespace: RUN.namespace });
+    assert.equal(verb, 'signal');
+    assert.deepEqual([flags['workflow_id'], flags['name']], ['migrate-dc-old-web01', name]);
+    decisionSchemas[name].parse(input);
+  }
 });

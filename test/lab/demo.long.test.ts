@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { promisify } from 'node:util';
+import { readTctl, words } from '../cli/tctl.js';
 import { DemoProcess, NOTHING, reportFolder, reportIn, staying, type DemoHosts } from './demo-process.js';
 
 const execute = promisify(execFile);
@@ -68,6 +69,15 @@ test('a demo that waits goes on when the printed signal of the program temporal 
   const hosts = await demo.hosts();
   const signal = await wayTo(demo, 'or');
   assert.match(signal, /temporal workflow signal /);
+  // tctl is not here; its line says the same.
+  const tctl = readTctl(await wayTo(demo, 'tctl'));
+  const said = words(signal);
+  const after = (flag: string) => said[said.indexOf(flag) + 1];
+  assert.deepEqual(tctl.server, { address: after('--address'), namespace: after('--namespace') });
+  assert.deepEqual(
+    [tctl.verb, tctl.flags['workflow_id'], tctl.flags['name'], tctl.flags['input']],
+    ['signal', after('--workflow-id'), after('--name'), after('--input')],
+  );
   await inShell(signal);
   assert.equal(await demo.end(), 0, demo.printed + demo.errors);
   const { outcome, decisions } = await reportIn(folder);
