@@ -22,6 +22,14 @@ export const SLOW = {
   sync: { interval: '60s', minInterval: '1s', convergedBelow: '16MiB', bandwidth: '8MiB/s' },
 } satisfies Partial<MigrateVmInput>;
 
+export interface SmallFolder {
+  readonly path: string;
+  fill(): Promise<void>;
+  empty(): Promise<void>;
+  /** With the VM that runs on it. */
+  remove(): Promise<void>;
+}
+
 /** One guest after the other in one world, each watched for running at both hosts. */
 export class Scene {
   private moved: Guest | undefined;
@@ -98,6 +106,41 @@ export class Scene {
     assert.equal(await world.virsh('new', 'list', '--all', '--name'), '');
     const signs = await waitForGuest(world.lab.old, moved!, 300_000);
     assert.ok(signs.counter >= last, `the counter is ${signs.counter} after ${last}`);
+  }
+
+  /** The guest at dc-old is not frozen: its file systems are thawed, and what it writes is acknowledged. */
+  async countsOn(): Promise<void> {
+    const { world } = this;
+    const frozen = async () => {
+      const ask = JSON.stringify({ execute: 'guest-fsfreeze-status' });
+      const answer = await world.virsh('old', 'qemu-agent-command', 'web01', ask);
+      return answer === '' ? null : (JSON.parse(answer) as { return: string }).return;
+    };
+    // A freeze that nobody ends is over within seconds, and not the guest's end.
+    await world.until('thawed', async () => (await frozen()) === 'thawed', 30_000);
+    const before = await this.acknowledged();
+    await world.until('counting on', async () => (await this.acknowledged()) > before, 60_000);
+  }
+
+  /** A folder at dc-new with little room, that can be filled up. To be removed before the test ends. */
+  async smallFolder(size: string): Promise<SmallFolder> {
+    const { host } = this.world.lab.new;
+    const path = '/var/lib/libvirt/small';
+    const mount = 'mkdir -p "$1" && mount -t tmpfs -o "size=$2,mode=755" small "$1"';
+    await host.run('sh', ['-c', mount, 'sh', path, size]);
+    return {
+      path,
+      fill: async () => {
+        await host.run('sh', ['-c', 'cat /dev/zero >"$1/filler" 2>/dev/null; true', 'sh', path]);
+      },
+      empty: async () => {
+        await host.run('rm', ['--', `${path}/filler`]);
+      },
+      remove: async () => {
+        await this.world.virsh('new', 'destroy', 'web01');
+        await host.run('umount', ['-l', '--', path]);
+      },
+    };
   }
 
   /** The last number that this test's guest acknowledged at dc-old. */

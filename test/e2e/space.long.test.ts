@@ -24,23 +24,20 @@ after(() => scene.stop());
 
 test('a target disk that is full pauses the migration, which goes on when there is room', async () => {
   await scene.begin({ dataDisks: [{ sizeBytes: 256 * MIB, fillBytes: 64 * MIB }] });
-  const { host } = scene.world.lab.new;
-  const small = '/var/lib/libvirt/small';
-  await host.run('sh', ['-c', MOUNT, 'sh', small, '768m']);
+  const small = await scene.smallFolder('768m');
   try {
-    const run = await scene.world.migrate('web01', { ...SLOW, storage: small }, 'full');
+    const run = await scene.world.migrate('web01', { ...SLOW, storage: small.path }, 'full');
     await copies(run, 16 * MIB);
-    await host.run('sh', ['-c', 'cat /dev/zero >"$1/filler" 2>/dev/null; true', 'sh', small]);
+    await small.fill();
     const stuck = await run.phase('needs-attention');
     assert.equal(stuck.error?.code, 'NoSpace');
-    await host.run('rm', ['--', `${small}/filler`]);
+    await small.empty();
     await run.update('resume');
     await run.until('past the seed', (status) => status.passCount > 0);
     await run.update('setBandwidth', { rate: null });
     await scene.completes(run);
   } finally {
-    await scene.world.virsh('new', 'destroy', 'web01');
-    await host.run('umount', ['-l', '--', small]);
+    await small.remove();
   }
 });
 
