@@ -27,8 +27,10 @@ export class BothWatch {
     private readonly sides: Record<Side, SideWatch>,
   ) {}
 
-  static async start(world: World, vm: string): Promise<BothWatch> {
-    const [old, fresh] = await Promise.all(SIDES.map((side) => SideWatch.start(world.lab[side].pid, vm)));
+  /** @param targetName what it is called at dc-new. Default: as at dc-old. */
+  static async start(world: World, vm: string, targetName = vm): Promise<BothWatch> {
+    const name = { old: vm, new: targetName };
+    const [old, fresh] = await Promise.all(SIDES.map((side) => SideWatch.start(world.lab[side].pid, name[side])));
     return new BothWatch(vm, { old: old!, new: fresh! });
   }
 
