@@ -16,6 +16,54 @@ test('a UEFI guest is rehearsed and moved', async () => {
   assert.match(await scene.world.virsh('new', 'dumpxml', 'web01'), /<nvram/);
 });
 
+/** A variable of nobody else's: its name and its vendor's GUID, as efivarfs names the file (the kernel's efivarfs.rst). */
+const VARIABLE = 'VmferryMark';
+const VARIABLE_FILE = `/sys/firmware/efi/efivars/${VARIABLE}-5a1d2bd4-3d1c-4b7e-9a55-7f0c3e8a9b10`;
+
+/** Runs a line in the guest, through its agent. @returns what it printed. */
+async function inGuest(site: 'old' | 'new', line: string): Promise<string> {
+  const agent = async (execute: string, args: object) => {
+    const command = JSON.stringify({ execute, arguments: args });
+    return (JSON.parse(await scene.world.virsh(site, 'qemu-agent-command', 'web01', command)) as { return: unknown })
+      .return;
+  };
+  const asked = { path: '/bin/sh', arg: ['-c', line], 'capture-output': true };
+  const { pid } = (await agent('guest-exec', asked)) as { pid: number };
+  for (;;) {
+    const status = (await agent('guest-exec-status', { pid })) as Partial<Record<string, string | number | boolean>>;
+    if (status['exited'] !== true) continue;
+    const text = (name: string) => Buffer.from(String(status[name] ?? ''), 'base64').toString('latin1');
+    assert.equal(status['exitcode'], 0, text('err-data'));
+    return text('out-data');
+  }
+}
+
+/** The store of UEFI variables that the running VM has there. */
+async function variables(site: 'old' | 'new'): Promise<Buffer> {
+  const path = /<nvram[^>]*>([^<]+)<\/nvram>/.exec(await scene.world.virsh(site, 'dumpxml', 'web01'))?.[1];
+  assert.ok(path, 'the VM has no variables');
+  return await scene.world.lab[site].host.runBinary('cat', ['--', path], { maxOutputBytes: 16 * MIB });
+}
+
+test('what a UEFI guest writes into its variables after its rehearsal is there at the target', async () => {
+  await scene.begin({ firmware: 'uefi' });
+  const run = await scene.world.migrate('web01', {}, 'variables');
+  const { events } = await run.phase('awaiting-approval');
+  assert.ok(events.some(({ text }) => /^the rehearsal of pass \d+ passed$/.test(text)));
+  const name = Buffer.from(VARIABLE, 'utf16le');
+  assert.equal((await variables('old')).indexOf(name), -1);
+  // Four bytes of attributes (non-volatile, for boot services and at runtime), then the content, in one write.
+  await inGuest('old', `printf '\\007\\000\\000\\000written late' >${VARIABLE_FILE}`);
+  assert.ok((await variables('old')).indexOf(name) > 0, 'the firmware has stored it');
+  await run.update('approveCutover', { by: 'ann' });
+  await scene.arrives(run);
+  assert.equal(await inGuest('new', `tail -c +5 ${VARIABLE_FILE}`), 'written late');
+  const there = await variables('new');
+  assert.ok(there.indexOf(name) > 0 && there.includes('written late'));
+  await run.update('acceptTarget');
+  await scene.ends(run, 'completed');
+});
+
 /** Where libvirt keeps the states of emulated TPMs. */
 const TPM_STATE = '/var/lib/libvirt/swtpm/$1/tpm2/tpm2-00.permall';
 
