@@ -42,6 +42,9 @@ for file in passwd shadow hosts; do mount --bind "$home/$file" "/etc/$file"; don
 for private in vmferry swtpm swtpm-localca; do
   if [ -d "/var/lib/$private" ]; then
     mkdir -p "$home/state/$private"
+    # swtpm's programs run as a user of their own.
+    chown --reference="/var/lib/$private" "$home/state/$private"
+    chmod --reference="/var/lib/$private" "$home/state/$private"
     mount --bind "$home/state/$private" "/var/lib/$private"
   fi
 done
