@@ -61,7 +61,7 @@ test('a target out of reach when the cutover fails keeps the source down until i
   await run.until('plugged', ({ probes }) => probes.length > 0);
   await scene.world.lab.new.link.cut();
   try {
-    await run.update('undoCutover', { by: 'ann' });
+    await run.update('undoCutover', { by: 'ann', discardTargetWrites: true });
     await run.phase('needs-attention');
     await scene.isOff('old');
   } finally {
@@ -79,7 +79,7 @@ test('a target out of reach that a human declares down is left as it is, and the
   await run.until('plugged', ({ probes }) => probes.length > 0);
   await scene.world.lab.new.link.cut();
   try {
-    await run.update('undoCutover', { by: 'ann' });
+    await run.update('undoCutover', { by: 'ann', discardTargetWrites: true });
     await run.phase('needs-attention');
     await scene.isOff('old');
     await assert.rejects(run.update('confirmSiteDown', { side: 'source' }));
