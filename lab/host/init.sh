@@ -36,6 +36,9 @@ mkdir -p /run/lock /run/sshd /run/libvirt
 mount --bind "$home/run" /run/libvirt
 mount --bind "$home/lib" /var/lib/libvirt
 mount --bind "$home/etc" /etc/libvirt
+# All logs, as libvirt makes a folder for those of swtpm when it needs one.
+mkdir -p "$home/logs/libvirt"
+mount --bind "$home/logs" /var/log
 mount --bind "$home/log" /var/log/libvirt
 mount --bind "$home/cache" /var/cache/libvirt
 for file in passwd shadow hosts; do mount --bind "$home/$file" "/etc/$file"; done

@@ -21,7 +21,27 @@ const SETTINGS = new Set([
 
 export function notCarriedOver(domain: XmlElement, live: XmlElement | null): Finding[] {
   const devices = domain.at('devices')?.all() ?? [];
-  return [...passthrough(devices), ...machineSettings(domain), ...unknown(domain, devices), ...pending(domain, live)];
+  return [
+    ...passthrough(devices),
+    ...variables(domain),
+    ...machineSettings(domain),
+    ...unknown(domain, devices),
+    ...pending(domain, live),
+  ];
+}
+
+/** UEFI variables are read from a file (libvirt, formatdomain, "nvram"); elsewhere the target would get new ones unsaid. */
+function variables(domain: XmlElement): Finding[] {
+  const kind = domain.at('os/nvram')?.get('type') ?? 'file';
+  if (kind === 'file') return [];
+  return [
+    {
+      id: 'firmware.variables-elsewhere',
+      severity: 'blocking',
+      message: `The VM's UEFI variables lie in no file but in storage of the kind "${kind}"; they are not carried over.`,
+      remedy: 'Move them into a file at the source, or waive this finding when the guest can start with new ones.',
+    },
+  ];
 }
 
 function passthrough(devices: XmlElement[]): Finding[] {

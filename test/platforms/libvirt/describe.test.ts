@@ -174,3 +174,14 @@ test('a PPM picture becomes PNG, and a torn one is refused', () => {
   assert.equal(png.readUInt32BE(16), 2);
   assert.throws(() => pngFromPpm(ppm.subarray(0, ppm.length - 1)), /not all there/);
 });
+
+test('UEFI variables that lie in no file are found, and those in one are not', () => {
+  const os = (nvram: string) => `<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type>${nvram}</os>`;
+  const block = describe(os(`<nvram type='block'><source dev='/dev/vg/vars'/></nvram>`), '');
+  assert.ok(ids(block).includes('firmware.variables-elsewhere'));
+  assert.equal(block.nvramPath, null);
+  for (const nvram of ['<nvram>/v.fd</nvram>', `<nvram type='file'><source file='/v.fd'/></nvram>`]) {
+    const file = describe(os(nvram), '');
+    assert.deepEqual([file.nvramPath, ids(file).includes('firmware.variables-elsewhere')], ['/v.fd', false]);
+  }
+});
