@@ -48,7 +48,7 @@ function unpacked({ nvram, tpm }: KeptSides): SideState {
 }
 
 /** State beside the disks that was there when the VM was assessed is carried over, or the cutover is undone. */
-export function assertSidesRead(description: VmDescription, sides: SideState): void {
+function assertSidesRead(description: VmDescription, sides: SideState): void {
   const lost = [
     description.firmware === 'uefi' && description.nvramPath !== null && sides.nvram === null
       ? `its UEFI variables (${description.nvramPath})`
