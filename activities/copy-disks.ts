@@ -15,7 +15,7 @@ import type { OpenPoint, OpenReplica, PointDisk } from '../src/platforms/platfor
 import type { Progress } from './progress.js';
 
 /** Requests under way for the disks of a pass together, of 512 KiB each: more of them take memory and no less time. */
-const IN_FLIGHT = 32;
+const IN_FLIGHT_OF_A_PASS = 32;
 const MOST_IN_FLIGHT = 16;
 const LEAST_IN_FLIGHT = 4;
 /** More stretches than this are not remembered; then the whole disk is verified. */
@@ -53,7 +53,7 @@ export async function copyDisks(plan: CopyPlan): Promise<CopiedDisks> {
   const fresh = replica.state.whole === null && (replica.state.torn?.points.length ?? 0) <= 1;
   const marked = replica.state.torn?.marked === point.checkpoint;
   const modes = point.disks.map((disk) => modeOf(disk, fresh));
-  const each = Math.floor(IN_FLIGHT / point.disks.length);
+  const each = Math.floor(IN_FLIGHT_OF_A_PASS / point.disks.length);
   const inFlight = Math.min(MOST_IN_FLIGHT, Math.max(LEAST_IN_FLIGHT, each));
   const barrier = new Barrier(
     modes.filter((mode) => mode === 'changed' && !marked).length,

@@ -8,7 +8,7 @@ import { saveEvidence } from './evidence-files.js';
 import type { MigrationActivities, ProbeInput, ProbeOutcome, Ref, StopResult } from './io.js';
 import { gatherEvidence, offline, planProbes, runProbes, runsOn } from './probes.js';
 import { sidesOf } from './sides.js';
-import { assertSourceOff } from './stopped.js';
+import { assertSourceOff, finalPassOf } from './stopped.js';
 
 const POLL_MS = 200;
 /** A guest that did not react to the first request to stop is asked again. */
@@ -36,7 +36,11 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
     },
     async startTarget(input) {
       const target = deps.site(input.target);
-      const [sides] = await Promise.all([sidesOf(deps, input, input.description), assertSourceOff(deps, input)]);
+      const kept = await finalPassOf(deps, input);
+      const [sides] = await Promise.all([
+        sidesOf(deps, input, input.description, kept.sides ?? null),
+        assertSourceOff(deps, input, kept),
+      ]);
       const vm = {
         owner: ownerOf(deps, input),
         name: input.targetName,
@@ -45,12 +49,13 @@ export function cutOverActivities(deps: ActivityDeps): Pick<MigrationActivities,
       };
       await target.define(vm, sides, signalOf());
       // Looked at again: defining takes a while, and somebody may have started the source meanwhile.
-      const [run] = await Promise.all([target.runState(input.targetName, signalOf()), assertSourceOff(deps, input)]);
+      const running = target.runState(input.targetName, signalOf());
+      const [run] = await Promise.all([running, assertSourceOff(deps, input, kept)]);
       if (run?.state !== 'running') await target.start(input.targetName, signalOf());
     },
     async probeTarget(input) {
       if (input.stage === 'online') {
-        await assertSourceOff(deps, input);
+        await assertSourceOff(deps, input, await finalPassOf(deps, input));
         await deps.site(input.target).setLinks(input.targetName, true, signalOf());
       }
       return await probeTarget(deps, input);

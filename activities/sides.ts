@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { VmferryError } from '../src/errors.js';
 import type { VmDescription } from '../src/model/vm.js';
-import type { ReplicaState, SideState } from '../src/platforms/platform.js';
+import type { SideState } from '../src/platforms/platform.js';
 import { signalOf } from './context.js';
 import type { ActivityDeps } from './deps.js';
 import type { Ref } from './io.js';
@@ -29,16 +29,15 @@ export function keptSides({ nvram, tpm }: SideState): KeptSides {
  * What the final pass kept; else, as after one of an older version, read from the source.
  * @throws VmferryError `Unsafe` where state that the assessed VM had was not found.
  */
-export async function sidesOf(deps: ActivityDeps, ref: Ref, description: VmDescription): Promise<SideState> {
-  const state = await deps.site(ref.target).readReplica(ref.migrationId, signalOf());
-  const kept = sealedSides(state);
+export async function sidesOf(
+  deps: ActivityDeps,
+  ref: Ref,
+  description: VmDescription,
+  kept: KeptSides | null,
+): Promise<SideState> {
   const sides = kept ? unpacked(kept) : await deps.site(ref.source).readSideState(ref.vm, signalOf());
   assertSidesRead(description, sides);
   return sides;
-}
-
-function sealedSides(state: ReplicaState | null): KeptSides | null {
-  return (state?.whole?.result as { sides?: KeptSides | null } | null | undefined)?.sides ?? null;
 }
 
 function unpacked({ nvram, tpm }: KeptSides): SideState {

@@ -3,6 +3,7 @@ import type { Whereabouts } from '../src/platforms/platform.js';
 import { pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { PassInput, Ref } from './io.js';
+import type { KeptSides } from './sides.js';
 
 /**
  * Source and target never run at the same time, and nothing that the source's guest wrote is lost: what the stopped
@@ -10,6 +11,17 @@ import type { PassInput, Ref } from './io.js';
  * is started or plugged in.
  */
 export type Stopped = Pick<Whereabouts, 'id' | 'disks'>;
+
+/** What the last whole pass kept in the replica's state; a pass of a running source keeps neither. */
+export interface FinalPass {
+  stopped?: Stopped | null;
+  sides?: KeptSides | null;
+}
+
+export async function finalPassOf(deps: ActivityDeps, ref: Ref): Promise<FinalPass> {
+  const state = await deps.site(ref.target).readReplica(ref.migrationId, signalOf());
+  return (state?.whole?.result as FinalPass | null | undefined) ?? {};
+}
 
 /** What the stopped source looks like while its disks are being read. */
 export async function lookAtStopped(source: Site, input: PassInput, signal: AbortSignal): Promise<Stopped> {
@@ -34,9 +46,12 @@ const LOOK_AGAIN_MS = 2_000;
  * declared it down.
  * @throws VmferryError `SourceLost` where it cannot be seen, `Unsafe`, `Drift`.
  */
-export async function assertSourceOff(deps: ActivityDeps, ref: Ref & { sourceConfirmedDown?: boolean }): Promise<void> {
-  const state = await deps.site(ref.target).readReplica(ref.migrationId, signalOf());
-  const before = (state?.whole?.result as { stopped?: Stopped | null } | null | undefined)?.stopped;
+export async function assertSourceOff(
+  deps: ActivityDeps,
+  ref: Ref & { sourceConfirmedDown?: boolean },
+  kept: FinalPass,
+): Promise<void> {
+  const before = kept.stopped;
   if (!before) throw unsafe(`the last whole pass of ${ref.vm} was not taken of a stopped source`);
   if (ref.sourceConfirmedDown) return;
   const now = await seen(deps.site(ref.source), ref, before);

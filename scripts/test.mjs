@@ -20,6 +20,9 @@ const files = readdirSync(folder, { recursive: true })
   .sort();
 
 const counts = { pass: 0, fail: 0 };
+/** What failed, as TAP tells it: said once more at the end, where a long log is still read. */
+const failures = [];
+const MOST_OF_A_FAILURE = 3000;
 const work = mkdtempSync(join(tmpdir(), 'vmferry-test-'));
 try {
   await runFiles(
@@ -37,6 +40,7 @@ if (counts.pass + counts.fail === 0) {
   console.error('no test was run');
   counts.fail = 1;
 }
+for (const text of failures) console.log(text.slice(0, MOST_OF_A_FAILURE));
 console.log(`${counts.pass} passed, ${counts.fail} failed`);
 process.exitCode = counts.fail === 0 ? 0 : 1;
 
@@ -60,6 +64,9 @@ async function runFiles(paths, concurrency) {
   const child = startAsRoot([...args, ...named], ['ignore', 'inherit', 'inherit']);
   const status = await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
   const result = readFileSync(tap, 'utf8');
+  failures.push(
+    ...[...result.matchAll(/^( *)not ok [^]*?^\1  \.\.\.$|^ *ok .* # (?:SKIP|TODO).*$/gm)].map(([text]) => text),
+  );
   const read = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(result)?.[1] ?? 0);
   // Node takes a file that holds no test for a test that passed, by the file's name.
   const known = new Set([...paths, ...named]);

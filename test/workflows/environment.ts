@@ -5,17 +5,13 @@ import { gzipSync } from 'node:zlib';
 import proto from '@temporalio/proto';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { MigrateVmInput } from '../../src/request/migrate-vm.js';
 import { Run } from '../run.js';
 import { findTemporal } from '../temporal.js';
 import { activityInterceptor } from '../../activities/interceptor.js';
 import type { FakeWorld } from './fake-world.js';
-
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
-});
+import './quiet.js';
 
 const code = await readFile(new URL('../../workflow-bundle.js', import.meta.url), 'utf8');
 

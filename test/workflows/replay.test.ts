@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import proto from '@temporalio/proto';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { Worker } from '@temporalio/worker';
+import './quiet.js';
 
 const folder = fileURLToPath(new URL('../../../test/histories/', import.meta.url));
 const code = await readFile(new URL('../../workflow-bundle.js', import.meta.url), 'utf8');
