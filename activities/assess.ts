@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
+import { check } from '../src/checks/index.js';
 import { siteOf } from '../src/config.js';
 import { VmferryError } from '../src/errors.js';
 import type { Finding } from '../src/model/finding.js';
+import type { PlannedDisk, TargetFacts } from '../src/model/target.js';
 import type { VmDescription } from '../src/model/vm.js';
-import type { ReplicaSpec, TargetFacts } from '../src/platforms/platform.js';
+import type { ReplicaSpec } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import { parseSizeBytes } from '../src/request/units.js';
 import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
-import type { Assessment, MigrationActivities, PlannedDisk, Ref } from './io.js';
+import type { Assessment, MigrationActivities, Ref } from './io.js';
 
 export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess' | 'checkSites'> {
   return {
@@ -38,7 +40,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   }
   const [found, facts, claim] = await Promise.all([
     source.describe(ref.vm, signal),
-    target.targetFacts(signal),
+    target.targetFacts(storagesOf(request), signal),
     source.readClaim(ref.vm, signal),
   ]);
   if (claim && claim.migrationId !== ref.migrationId) {
@@ -56,7 +58,6 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const description = asWished(found, request, wished);
   const networks = mapNetworks(found, facts, request, ref);
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
-  const targetVm = { owner: ownerOf(deps, ref), name: ref.targetName, description, networks };
   const origin = { site: ref.source, vm: ref.vm, uuid: found.uuid };
   const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: wished };
   const findings = [
@@ -69,7 +70,16 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
       wished.map((disk) => disk.id),
       signal,
     )),
-    ...(await target.targetFindings(targetVm, wished, facts, signal)),
+    ...check({
+      migrationId: ref.migrationId,
+      source: { abilities: source.abilities, running },
+      vm: description,
+      targetName: ref.targetName,
+      networks,
+      disks: wished,
+      target: { ...facts, abilities: target.abilities },
+      request,
+    }),
   ];
   return {
     description,
@@ -121,6 +131,11 @@ async function keptReplicas(
     });
   }
   return findings;
+}
+
+/** Where disks may be asked to go. The site's default is asked for even where no disk goes there: it costs nothing. */
+function storagesOf({ storage, diskStorage }: MigrateVmRequest): (string | null)[] {
+  return [storage ?? null, ...Object.values(diskStorage)];
 }
 
 function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] {

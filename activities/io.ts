@@ -1,5 +1,6 @@
 import type { Finding } from '../src/model/finding.js';
 import type { DiskRecord, Evidence, MigrationStatus, PassKind, PassRecord, ProbeResult } from '../src/model/status.js';
+import type { PlannedDisk } from '../src/model/target.js';
 import type { GuestFacts, VmDescription } from '../src/model/vm.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import type { Probe } from '../src/request/probe.js';
@@ -13,14 +14,6 @@ export interface Ref {
   source: string;
   target: string;
   targetName: string;
-}
-
-/** A disk as it will be at the target. */
-export interface PlannedDisk {
-  id: string;
-  sizeBytes: number;
-  format: 'qcow2' | 'raw';
-  storage: string | null;
 }
 
 export interface Assessment {

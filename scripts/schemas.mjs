@@ -1,4 +1,4 @@
-// Writes docs/schemas/*.json and the tables of docs/requests.md from the compiled schemas: npm run schemas.
+// Writes docs/schemas/*.json and the tables of docs/requests.md and docs/checks.md from the compiled code: npm run schemas.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,6 +7,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const compiled = (name) => import(pathToFileURL(join(root, 'dist', 'src', name)).href);
 const { publishedSchemas } = await compiled('schemas.js');
 const { fieldTable } = await compiled('request-reference.js');
+const { ruleTable } = await compiled('check-reference.js');
+const { RULES } = await compiled('checks/index.js');
 
 const schemas = publishedSchemas();
 const folder = join(root, 'docs', 'schemas');
@@ -18,12 +20,18 @@ for (const [name, schema] of Object.entries(schemas)) {
   await writeFile(join(folder, `${name}.json`), `${JSON.stringify(schema, null, 2)}\n`);
 }
 
-const page = join(root, 'docs', 'requests.md');
-const text = await readFile(page, 'utf8');
-await writeFile(
-  page,
-  text.replace(
-    /(<!-- table ([\w-]+) -->\n)[^]*?(<!-- end -->)/g,
-    (_, begin, name, end) => `${begin}\n${fieldTable(schemas[name])}\n\n${end}`,
-  ),
-);
+await fillTables('requests.md', (name) => fieldTable(schemas[name]));
+await fillTables('checks.md', () => ruleTable(RULES));
+
+/** Puts between `<!-- table NAME -->` and `<!-- end -->` of a page what `table` makes of the name. */
+async function fillTables(file, table) {
+  const page = join(root, 'docs', file);
+  const text = await readFile(page, 'utf8');
+  await writeFile(
+    page,
+    text.replace(
+      /(<!-- table ([\w-]+) -->\n)[^]*?(<!-- end -->)/g,
+      (_, begin, name, end) => `${begin}\n${table(name)}\n\n${end}`,
+    ),
+  );
+}

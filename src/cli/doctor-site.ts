@@ -26,7 +26,7 @@ export async function siteChecks(config: VmferryConfig, name: string, signal: Ab
       const vms = await site.inventory(signal);
       const running = vms.filter((vm) => vm.state === 'running').length;
       checks.push(good(name, 'libvirt', `${vms.length} VMs, ${running} running`));
-      const facts = await site.targetFacts(signal);
+      const facts = await site.targetFacts([], signal);
       for (const { name: storage, path, freeBytes } of facts.storages) {
         const found = `${storage} (${path}): ${formatBytes(freeBytes)} free`;
         if (freeBytes >= LITTLE_BYTES) checks.push(good(name, 'storage', found));

@@ -24,6 +24,12 @@ export const vmDisk = z.strictObject({
   changeTracking: z.boolean().default(false).describe('Whether the source can say what changed since a checkpoint.'),
   discard: z.boolean().default(false),
   controllerModel: z.string().nullable().default(null).describe('For scsi: "virtio-scsi", "lsilogic", …'),
+  sectorBytes: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('Logical sector size that the guest sees. Default: 512.'),
 });
 export type VmDisk = z.infer<typeof vmDisk>;
 

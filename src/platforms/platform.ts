@@ -1,6 +1,8 @@
 import type { BlockReader, BlockStore } from '../blocks/block-device.js';
+import type { Abilities } from '../model/abilities.js';
 import type { Finding } from '../model/finding.js';
 import type { ProbeResult } from '../model/status.js';
+import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { GuestFacts, PowerState, VmDescription, VmSummary } from '../model/vm.js';
 import type { Probe } from '../request/probe.js';
 
@@ -9,14 +11,6 @@ import type { Probe } from '../request/probe.js';
  * can do and implements `VmSite` and, as declared, `SourceSite` and `TargetSite`. Everything here is idempotent: it may
  * run twice, at once, on another worker, and after a kill at any point.
  */
-export interface Abilities {
-  source: boolean;
-  target: boolean;
-  changeTracking: boolean;
-  quiesce: boolean;
-  guestAgent: boolean;
-  isolatedBoot: boolean;
-}
 
 /** Who owns a resource: stands in every mark that vmferry leaves at a site. */
 export interface Owner {
@@ -170,19 +164,6 @@ export interface SideState {
   tpm: Buffer | null;
 }
 
-export interface TargetFacts {
-  networks: { name: string; isolated: boolean; kind: 'network' | 'bridge' }[];
-  storages: { name: string; path: string; freeBytes: number }[];
-  vms: { name: string; uuid: string; macs: string[] }[];
-  cpus: number;
-  memoryBytes: number;
-  freeMemoryBytes: number;
-  firmware: { bios: boolean; uefi: boolean; secureBoot: boolean };
-  tpm: boolean;
-  /** `kvm` only where a guest was seen to run with it. */
-  accelerator: 'kvm' | 'tcg';
-}
-
 /** The VM to be built at the target: from the normalised description with the request's maps applied. */
 export interface TargetVm {
   owner: Owner;
@@ -190,14 +171,6 @@ export interface TargetVm {
   description: VmDescription;
   /** Source network -> target network. Complete. */
   networks: Record<string, string>;
-}
-
-export interface ReplicaDiskSpec {
-  id: string;
-  sizeBytes: number;
-  format: 'qcow2' | 'raw';
-  /** Pool or directory; null for the site's default. */
-  storage: string | null;
 }
 
 /** The VM that a replica is a copy of. */
@@ -212,7 +185,7 @@ export interface ReplicaSpec {
   targetName: string;
   /** Default: not known; then it is neither swept nor adopted. */
   source?: ReplicaSource;
-  disks: ReplicaDiskSpec[];
+  disks: PlannedDisk[];
 }
 
 /** What the state file beside the replica says; it is written atomically and is the truth about the data. */
@@ -257,14 +230,11 @@ export interface OpenReplica {
 }
 
 export interface TargetSite extends VmSite {
-  targetFacts(signal?: AbortSignal): Promise<TargetFacts>;
-  /** What of this VM this target cannot give, as findings with stable ids; never changes anything. */
-  targetFindings(
-    vm: TargetVm,
-    disks: readonly ReplicaDiskSpec[],
-    facts: TargetFacts,
-    signal?: AbortSignal,
-  ): Promise<Finding[]>;
+  /**
+   * What is there, and room at each of `storages` (null: the site's default), which may be none that the site knows of: one
+   * that cannot be used is told as such. Never changes anything.
+   */
+  targetFacts(storages: readonly (string | null)[], signal?: AbortSignal): Promise<TargetFacts>;
 
   /** Creates folder, empty disks and manifests. @throws VmferryError `NoSpace`, `Conflict` (a file of somebody else). */
   createReplica(spec: ReplicaSpec, signal?: AbortSignal): Promise<ReplicaState>;

@@ -8,7 +8,9 @@ import { libvirtSite } from '../../src/config.js';
 import { VmferryError } from '../../src/errors.js';
 import type { Finding } from '../../src/model/finding.js';
 import type { VmDescription } from '../../src/model/vm.js';
-import type { RunState, TargetVm } from '../../src/platforms/platform.js';
+import type { TargetFacts } from '../../src/model/target.js';
+import { LIMITS } from '../../src/platforms/libvirt/limits.js';
+import type { RunState } from '../../src/platforms/platform.js';
 import { migrateVmRequest, type MigrateVmInput } from '../../src/request/migrate-vm.js';
 import { DISK, VM } from '../platforms/libvirt/vm-fixture.js';
 
@@ -19,7 +21,24 @@ const on: RunState = { state: 'running', instance: '7@100', autostart: true };
 const off: RunState = { state: 'off', instance: null, autostart: false };
 const guest = { agent: true, hostname: 'web01', addresses: ['192.0.2.7'], openPorts: [80] };
 const networks = (['lan', 'backbone'] as const).map((name) => ({ name, isolated: false, kind: 'network' as const }));
-const two: VmDescription = { ...VM, disks: [DISK, { ...DISK, id: 'vdb', order: 1, path: '/source/vdb.qcow2' }] };
+const two: VmDescription = {
+  ...VM,
+  guestOs: 'http://debian.org/debian/12',
+  disks: [DISK, { ...DISK, id: 'vdb', order: 1, path: '/source/vdb.qcow2' }],
+};
+
+/** A target at which nothing is wrong, wherever the disks shall go. */
+const facts: Omit<TargetFacts, 'askedStorages'> = {
+  ...{ networks, storages: [], vms: [], cpus: 8, cpuModels: null, memoryBytes: 2 ** 34, freeMemoryBytes: 2 ** 34 },
+  ...{ firmware: { bios: true, uefi: true, secureBoot: true }, tpm: true, accelerator: 'kvm', limits: LIMITS },
+};
+const targetFacts = (asked: (string | null)[]): TargetFacts => ({
+  ...facts,
+  askedStorages: asked.map((each) => ({
+    ...{ asked: each, name: each ?? 'default' },
+    ...(each === 'nowhere' ? { problem: 'no such pool' } : { path: `/${each ?? 'default'}`, freeBytes: 2 ** 40 }),
+  })),
+});
 
 interface World {
   old: Partial<Record<keyof Site, unknown>>;
@@ -29,7 +48,9 @@ interface World {
 /** Two sites that answer as told: with a value, or by a function. `asked` is what each was asked, with the arguments. */
 function world({ old, new: fresh }: Partial<World> = {}) {
   const asked: { method: string; args: unknown[] }[] = [];
-  const abilities = { source: true, target: true };
+  const abilities = {
+    ...{ source: true, target: true, changeTracking: true, quiesce: true, guestAgent: true, isolatedBoot: true },
+  };
   const answers = {
     'dc-old': {
       abilities,
@@ -40,7 +61,7 @@ function world({ old, new: fresh }: Partial<World> = {}) {
       sourceFindings: [],
       ...old,
     },
-    'dc-new': { abilities, targetFacts: { networks }, listOwned: [], targetFindings: [], ...fresh },
+    'dc-new': { abilities, targetFacts, listOwned: [], ...fresh },
   };
   const site = (name: string) =>
     new Proxy({} as Site, {
@@ -149,17 +170,17 @@ test('networks are mapped as asked, the others to those of the same name', async
   }));
   const given = world({ old: { describe: { ...two, nics } } });
   const assessment = await assess(given, { networks: { prod: 'backbone' } });
-  // That there is no dmz is for the target to say.
+  // That there is no dmz is for the checks to say.
   assert.deepEqual(assessment.networks, { lan: 'lan', prod: 'backbone', dmz: 'dmz' });
-  const [vm] = given.asked.find(({ method }) => method === 'targetFindings dc-new')!.args as [TargetVm];
-  assert.deepEqual(vm.networks, assessment.networks);
+  assert.deepEqual(ids(assessment.findings), ['network.missing']);
+  assert.match(assessment.findings[0]!.message, /"dmz"/);
 });
 
 test('a network that the target does not have is refused, with those that it has', async () => {
   const wrong = refused('InvalidRequest', /network "prodd" at dc-new/, /lan, backbone/);
   await assert.rejects(assess(world(), { networks: { lan: 'prodd' } }), wrong);
   await assert.rejects(assess(world(), { rehearsal: { network: 'prodd' } }), wrong);
-  const none = world({ new: { targetFacts: { networks: [] } } });
+  const none = world({ new: { targetFacts: { ...targetFacts([null]), networks: [] } } });
   await assert.rejects(assess(none, { networks: { lan: 'lan' } }), refused('InvalidRequest', /"lan"/, /none/));
 });
 
@@ -202,9 +223,9 @@ test('a VM of which no disk would be left is refused', async () => {
 test('each disk goes to its own storage, to that of the request, or to that of the site', async () => {
   const where = async (more: Partial<MigrateVmInput>) => {
     const given = world();
-    const { disks } = await assess(given, more);
-    // What the target looks at is what is planned.
-    assert.deepEqual(given.asked.find(({ method }) => method === 'targetFindings dc-new')!.args[1], disks);
+    const { disks, findings } = await assess(given, more);
+    // The target was asked about what is planned, else it would be missing.
+    assert.deepEqual(findings, []);
     return disks.map(({ storage, format }) => [storage, format]);
   };
   assert.deepEqual(await where({}), Array(2).fill([null, 'qcow2']));
@@ -215,18 +236,26 @@ test('each disk goes to its own storage, to that of the request, or to that of t
 });
 
 test('a storage that the target cannot use stops the migration, unless that is waived by its id', async () => {
-  const missing = finding('storage.missing');
-  const given = () => world({ new: { targetFindings: [missing, finding('storage.space')] } });
-  const [first, second] = (await assess(given(), { storage: 'nowhere', waive: { 'storage.space': 'made later' } }))
-    .findings;
-  assert.deepEqual(first, missing);
-  assert.equal(second?.waivedBy, 'made later');
+  const [found] = (await assess(world(), { storage: 'nowhere' })).findings;
+  assert.deepEqual([found?.id, found?.severity, found?.waivedBy], ['storage.missing', 'blocking', undefined]);
+  const waive = { 'storage.missing': 'made later' };
+  assert.equal((await assess(world(), { storage: 'nowhere', waive })).findings[0]?.waivedBy, 'made later');
 });
 
-test('a waiver counts for what is blocking only, and what both sides say is said once', async () => {
-  const warning = finding('host.no-kvm', 'warning');
-  const given = world({ old: { sourceFindings: [warning] }, new: { targetFindings: [warning] } });
+test('a waiver counts for what is blocking only, and what both the source and a check say is said once', async () => {
+  const slow = { ...targetFacts([null]), accelerator: 'tcg' };
+  const [warning] = (await assess(world({ new: { targetFacts: slow } }))).findings;
+  assert.equal(warning?.id, 'host.no-kvm');
+  const given = world({ old: { sourceFindings: [warning] }, new: { targetFacts: slow } });
   assert.deepEqual((await assess(given, { waive: { 'host.no-kvm': 'known' } })).findings, [warning]);
+});
+
+test('a check knows whether the VM runs, and what each side can do', async () => {
+  const untracked = { ...two, disks: [{ ...DISK, changeTracking: false }] };
+  assert.deepEqual(ids((await assess(world({ old: { describe: untracked } }))).findings), ['disk.no-tracking']);
+  assert.deepEqual((await assess(world({ old: { describe: untracked, runState: off } }))).findings, []);
+  const abilities = { source: true, target: true, isolatedBoot: false };
+  assert.deepEqual(ids((await assess(world({ new: { abilities } }))).findings), ['rehearsal.not-isolated']);
 });
 
 test('other CPUs and memory are those of the VM at the target, one core a socket', async () => {

@@ -6,6 +6,8 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ruleTable } from '../../src/check-reference.js';
+import { RULES } from '../../src/checks/index.js';
 import { vmferryConfig } from '../../src/config.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 import { fieldTable } from '../../src/request-reference.js';
@@ -50,6 +52,34 @@ test('the tables of docs/requests.md are those of the code', async () => {
     ['migrate-vm', 'vmferry'],
   );
   for (const [, name, table] of tables) assert.equal(table, fieldTable(schemas[name!]!), `${name} is ${STALE}`);
+});
+
+test('the table of docs/checks.md is that of the rules', async () => {
+  const text = await readFile(join(ROOT, 'docs', 'checks.md'), 'utf8');
+  const tables = [...text.matchAll(/<!-- table rules -->\n\n([^]*?)\n\n<!-- end -->/g)];
+  assert.deepEqual(
+    tables.map((each) => each[1]),
+    [ruleTable(RULES)],
+    `docs/checks.md is ${STALE}`,
+  );
+});
+
+test('what sites and assessments find besides is listed in docs/checks.md, and nothing that nobody finds', async () => {
+  const text = await readFile(join(ROOT, 'docs', 'checks.md'), 'utf8');
+  const listed = [...text.matchAll(/^- ((?:`[a-z.-]+`(?:, )?)+): .{10,}/gm)].flatMap((match) =>
+    [...match[1]!.matchAll(/`([^`]+)`/g)].map((id) => id[1]!),
+  );
+  const folders = ['src/platforms/libvirt', 'activities', 'workflows', 'workflows/phases'];
+  const raised = new Set<string>();
+  for (const folder of folders) {
+    for (const name of (await readdir(join(ROOT, folder))).filter((each) => each.endsWith('.ts'))) {
+      const code = await readFile(join(ROOT, folder, name), 'utf8');
+      for (const [, id] of code.matchAll(/(?:\bid: |blocking\()'([a-z]+\.[a-z-]+)'/g)) raised.add(id!);
+      // Those of one disk, in source-findings.ts.
+      for (const [, id] of code.matchAll(/\badd\(\s*'([a-z-]+)'/g)) raised.add(`disk.${id!}`);
+    }
+  }
+  assert.deepEqual(listed.sort(), [...raised].sort());
 });
 
 test('who fills in a webhook is told that its URL can be read in Temporal, and where a secret one belongs', async () => {

@@ -41,6 +41,8 @@ export function describeDisks(
     const known = facts.get(id);
     const bus = busOf(element) ?? 'sata';
     const format = element.at('driver')?.get('type') ?? 'raw';
+    // libvirt.org/formatdomain.html, blockio.
+    const sectorBytes = Number(element.at('blockio')?.get('logical_block_size') ?? 0);
     const disk: VmDisk = {
       id,
       bus,
@@ -54,6 +56,7 @@ export function describeDisks(
       changeTracking: format === 'qcow2' && known?.image?.tracksChanges === true,
       discard: element.at('driver')?.get('discard') === 'unmap',
       controllerModel: bus === 'scsi' ? scsiModel(domain, element) : null,
+      ...(sectorBytes > 0 && sectorBytes !== 512 ? { sectorBytes } : {}),
     };
     return disk;
   });

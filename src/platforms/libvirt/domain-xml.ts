@@ -1,8 +1,10 @@
 import { VmferryError } from '../../errors.js';
+import { machineAt, modelAt } from '../../model/target.js';
 import type { VmDescription, VmDisk, VmNic } from '../../model/vm.js';
 import type { TargetVm } from '../platform.js';
 import type { Accelerator } from './accelerator.js';
 import type { Firmware } from './firmware.js';
+import { LIMITS } from './limits.js';
 import { markElement, type Role } from './mark.js';
 import { xml, type XmlElement } from './xml.js';
 
@@ -26,20 +28,7 @@ export interface DomainParts {
   consoleLog: string;
 }
 
-const NIC_MODELS = ['virtio', 'e1000', 'e1000e', 'rtl8139', 'ne2k_pci', 'pcnet', 'vmxnet3', 'igb'];
-const VIDEO_MODELS = ['vga', 'cirrus', 'virtio', 'qxl', 'bochs'];
-const SOUND_MODELS = ['ich6', 'ich7', 'ich9', 'ac97', 'es1370', 'sb16'];
 const PREFIX = { ide: 'hd', sata: 'sd', scsi: 'sd', virtio: 'vd', nvme: 'nvme' } as const;
-
-export function machineOf(description: VmDescription): 'pc' | 'q35' {
-  if (description.machine === 'pc' || description.machine === 'q35') return description.machine;
-  return description.firmware === 'uefi' ? 'q35' : 'pc';
-}
-
-/** A model that QEMU has; others become one that nearly every guest has a driver for. */
-export function nicModel(model: string): string {
-  return NIC_MODELS.includes(model) ? model : 'e1000';
-}
 
 /** @throws VmferryError `HostileInput` for what no domain can hold, `NotSupported` for a bus that libvirt cannot give. */
 export function domainXml(parts: DomainParts): string {
@@ -57,7 +46,7 @@ export function domainXml(parts: DomainParts): string {
     xml(
       'os',
       {},
-      xml('type', { arch: 'x86_64', machine: machineOf(description) }, 'hvm'),
+      xml('type', { arch: 'x86_64', machine: machineAt(LIMITS, description) }, 'hvm'),
       firmware &&
         xml('loader', { readonly: 'yes', secure: firmware.secureBoot ? 'yes' : 'no', type: 'pflash' }, firmware.code),
       firmware && xml('nvram', { template: firmware.template }, firmware.nvramPath),
@@ -107,9 +96,7 @@ function devices(parts: DomainParts): XmlElement[] {
       : []),
     ...tpm(description),
     ...screen(description),
-    ...(description.sound && SOUND_MODELS.includes(description.sound)
-      ? [xml('sound', { model: description.sound })]
-      : []),
+    ...sound(description),
     ...(description.rng ? [xml('rng', { model: 'virtio' }, xml('backend', { model: 'random' }, '/dev/urandom'))] : []),
   ];
 }
@@ -161,7 +148,7 @@ function diskElement(disk: VmDisk, device: string, parts: DomainParts): XmlEleme
 
 /** Empty drives, as the source has them. */
 function removable(description: VmDescription, taken: Set<string>): XmlElement[] {
-  const q35 = machineOf(description) === 'q35';
+  const q35 = machineAt(LIMITS, description) === 'q35';
   return description.removable.flatMap(({ kind, bus }) => {
     if (kind === 'floppy') {
       if (q35) return [];
@@ -175,13 +162,11 @@ function removable(description: VmDescription, taken: Set<string>): XmlElement[]
   });
 }
 
-const SCSI_MODELS = ['virtio-scsi', 'lsilogic', 'lsisas1068', 'lsisas1078', 'virtio-transitional', 'vmpvscsi'];
-
 function scsiControllers(disks: readonly VmDisk[]): XmlElement[] {
   const first = disks.find((disk) => disk.bus === 'scsi');
   if (!first) return [];
-  const model = first.controllerModel && SCSI_MODELS.includes(first.controllerModel) ? first.controllerModel : null;
-  return [xml('controller', { type: 'scsi', index: 0, model: model ?? 'virtio-scsi' })];
+  const model = modelAt(LIMITS.scsiControllers, first.controllerModel ?? '');
+  return [xml('controller', { type: 'scsi', index: 0, model })];
 }
 
 function nicElement(nic: VmNic, parts: DomainParts): XmlElement {
@@ -194,7 +179,7 @@ function nicElement(nic: VmNic, parts: DomainParts): XmlElement {
     { type: network?.kind ?? 'udp' },
     xml('mac', { address: nic.mac }),
     network ? xml('source', { [network.kind]: network.name }) : deadEnd(nic, parts),
-    xml('model', { type: nicModel(nic.model) }),
+    xml('model', { type: modelAt(LIMITS.nicModels, nic.model) }),
     xml('link', { state: parts.linksUp ? 'up' : 'down' }),
   );
 }
@@ -222,15 +207,19 @@ function tpm({ tpm: given }: VmDescription): XmlElement[] {
 /** A picture for people: VNC that only the host itself can reach. */
 function screen({ display }: VmDescription): XmlElement[] {
   if (display === null || display === 'none') return [];
-  const model = VIDEO_MODELS.includes(display) ? display : 'vga';
   return [
     xml('graphics', { type: 'vnc', port: -1, autoport: 'yes', listen: '127.0.0.1' }),
-    xml('video', {}, xml('model', { type: model })),
+    xml('video', {}, xml('model', { type: modelAt(LIMITS.displays, display) })),
   ];
 }
 
+function sound({ sound: given }: VmDescription): XmlElement[] {
+  const model = given && modelAt(LIMITS.sounds, given);
+  return model ? [xml('sound', { model })] : [];
+}
+
 function mustBePlain(name: string, what: string): void {
-  if (/^[-.]|[/\u0000-\u001f\u007f]/.test(name) || name.trim() !== name || name === '') {
+  if (!LIMITS.name.pattern.test(name)) {
     throw new VmferryError('HostileInput', `cannot define a VM: ${JSON.stringify(name)} is not fit as its ${what}`);
   }
 }

@@ -96,13 +96,14 @@ function domainFindings(domain: DomainXml, info: string, job: string, seen: Surv
   }
   if (domain.live) {
     const channel = agentChannel(domain.live);
-    if (channel?.at('target')?.get('state') !== 'connected') {
+    // That there is no channel at all is said by what is described.
+    if (channel && channel.at('target')?.get('state') !== 'connected') {
       findings.push({
         id: 'agent.missing',
         severity: 'info',
         message:
           'No guest agent answers: file systems are not frozen for a point in time, which is then as after a power cut.',
-        remedy: 'Install qemu-guest-agent in the guest and give the VM its channel.',
+        remedy: 'Install and start qemu-guest-agent in the guest.',
       });
     }
   }
@@ -192,15 +193,6 @@ async function diskFindings(
     const format = element.at('driver')?.get('type') ?? 'raw';
     if (format !== 'qcow2' && format !== 'raw') {
       add('format', 'blocking', `its format "${format}" cannot be read here.`, `Convert it to qcow2. ${leave}`);
-    } else if (!image?.tracksChanges) {
-      const why = format === 'raw' ? 'raw images' : 'images of this kind (qcow2 version 2, or data outside)';
-      const remedy = format === 'raw' ? 'Convert it to qcow2.' : '`qemu-img amend -o compat=1.1` while the VM is off.';
-      add(
-        'no-tracking',
-        'warning',
-        `${why} do not record what changes: every pass reads it whole, the last one while the VM is off.`,
-        `${remedy} Or accept the downtime.`,
-      );
     }
     if (image?.encrypted || element.at('encryption') || element.at('source/encryption')) {
       add('encrypted', 'blocking', 'it is encrypted with a secret of the host.', `Decrypt it. ${leave}`);

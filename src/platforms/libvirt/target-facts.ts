@@ -1,8 +1,9 @@
 import { freeBytes } from '../../exec/files.js';
-import type { TargetFacts } from '../platform.js';
+import type { AskedStorage, TargetFacts } from '../../model/target.js';
 import { allDomains } from './all-domains.js';
 import type { LibvirtConnection } from './connect.js';
 import { firmwares } from './firmware.js';
+import { LIMITS } from './limits.js';
 import { filePools, storageDirectory } from './storage.js';
 import type { TargetTools } from './target-domain.js';
 import { parseXml } from './xml.js';
@@ -35,6 +36,7 @@ export async function networks(at: LibvirtConnection, signal?: AbortSignal): Pro
 
 export async function targetFacts(
   { at, tryAccelerator }: Pick<TargetTools, 'at' | 'tryAccelerator'>,
+  asked: readonly (string | null)[],
   signal?: AbortSignal,
 ): Promise<TargetFacts> {
   const [node, memory, tpm, firmware] = [
@@ -43,12 +45,15 @@ export async function targetFacts(
     await at.host.run('sh', ['-c', 'command -v swtpm && command -v swtpm_setup'], { signal, okExitCodes: [0, 1, 127] }),
     await firmwares(at.host, signal),
   ];
+  const accelerator = await tryAccelerator(signal);
   const kib = (text: string, name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) ki?B`, 'im').exec(text)?.[1] ?? 0);
   return {
     networks: await networks(at, signal),
     storages: await storages(at, signal),
+    askedStorages: await Promise.all([...new Set(asked)].map((each) => askedStorage(at, each, signal))),
     vms: await vms(at, signal),
     cpus: Number(/^CPU\(s\):\s+(\d+)/m.exec(node)?.[1] ?? 1),
+    cpuModels: await cpuModels(at, accelerator, signal),
     memoryBytes: kib(node, 'Memory size') * 1024,
     freeMemoryBytes: kib(memory.stdout, 'MemAvailable') * 1024,
     firmware: {
@@ -57,7 +62,8 @@ export async function targetFacts(
       secureBoot: firmware.some((each) => each.secureBoot),
     },
     tpm: tpm.exitCode === 0,
-    accelerator: await tryAccelerator(signal),
+    accelerator,
+    limits: LIMITS,
   };
 }
 
@@ -71,6 +77,41 @@ async function storages(at: LibvirtConnection, signal?: AbortSignal): Promise<Ta
     if (free !== null) found.push({ name, path, freeBytes: free });
   }
   return found;
+}
+
+/** Room at a storage that a request names, or why it cannot be used. */
+export async function askedStorage(
+  at: LibvirtConnection,
+  asked: string | null,
+  signal?: AbortSignal,
+): Promise<AskedStorage> {
+  const name = asked ?? at.config.storage;
+  try {
+    const path = await storageDirectory(at, asked, signal);
+    return { asked, name, path, freeBytes: await freeBytes(at.host, path, { signal }) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    return { asked, name, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** As libvirt.org/formatdomaincaps.html lists those that a guest can have; null where it does not. */
+async function cpuModels(
+  at: LibvirtConnection,
+  accelerator: TargetFacts['accelerator'],
+  signal?: AbortSignal,
+): Promise<string[] | null> {
+  const type = accelerator === 'kvm' ? 'kvm' : 'qemu';
+  const text = await at.virsh.runOr(/./, ['domcapabilities', `--virttype=${type}`], { signal });
+  return text === null ? null : usableCpuModels(text);
+}
+
+export function usableCpuModels(domainCapabilities: string): string[] | null {
+  const modes = parseXml(domainCapabilities, 'the domain capabilities').at('cpu')?.all('mode') ?? [];
+  const custom = modes.find((each) => each.get('name') === 'custom' && each.get('supported') === 'yes');
+  if (!custom) return null;
+  const usable = custom.all('model').filter((each) => each.get('usable') !== 'no');
+  return usable.flatMap((each) => each.text() || []);
 }
 
 async function vms(at: LibvirtConnection, signal?: AbortSignal): Promise<TargetFacts['vms']> {

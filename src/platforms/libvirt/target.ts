@@ -13,7 +13,6 @@ import { ReplicaStore } from './replica-store.js';
 import { refreshPools, storageDirectory, storageRegistry } from './storage.js';
 import { ownDomain, targetTools } from './target-domain.js';
 import { targetFacts } from './target-facts.js';
-import { targetFindings } from './target-findings.js';
 import type { TargetPart } from './vm-site.js';
 
 /** libvirt as a target. */
@@ -42,8 +41,7 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     return used?.inUse ?? null;
   };
   return {
-    targetFacts: (signal) => targetFacts(tools, signal),
-    targetFindings: (vm, disks, facts, signal) => targetFindings(at, vm, disks, facts, signal),
+    targetFacts: (storages, signal) => targetFacts(tools, storages, signal),
     createReplica: (spec, signal) => store.create(spec, signal),
     whyNotAdopt: (kept, spec, signal) => whyNotAdopt(store, kept, spec, signal),
     adoptReplica: async (kept, spec, signal) => {

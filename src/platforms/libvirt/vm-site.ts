@@ -1,4 +1,5 @@
-import type { Abilities, SourceSite, TargetSite, VmSite } from '../platform.js';
+import type { Abilities } from '../../model/abilities.js';
+import type { SourceSite, TargetSite, VmSite } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
 import { describe } from './domain.js';
 import { consoleText, screenshot } from './evidence.js';

@@ -154,7 +154,6 @@ const CASES: Record<string, Partial<World>> = {
   'blocking disk.lun-passthrough': { disk: disk('', `type='block' device='lun'`) },
   'blocking disk.network': { disk: disk('', `type='network' device='disk'`) },
   'blocking disk.format': { disk: disk('', undefined, 'vmdk') },
-  'warning disk.no-tracking': { disk: disk('', undefined, 'raw') },
   'blocking disk.encrypted': { disk: disk(`<encryption format='luks'/>`) },
   'info disk.backing-chain': { image: { 'full-backing-filename': '/images/base.qcow2' } },
   'warning disk.internal-snapshots': { image: { snapshots: [{ name: 'before' }] } },
@@ -173,7 +172,7 @@ for (const [expected, change] of Object.entries(CASES)) {
 
 test('what the description says of a disk is said again, unless the disk is left behind', async () => {
   const unreadable = { disk: disk('', undefined, 'raw').replace(`bus='virtio'`, `bus='usb'`), sizes: '' };
-  const said = ['blocking disk.unreadable', 'warning disk.bus', 'warning disk.no-tracking'];
+  const said = ['blocking disk.unreadable', 'warning disk.bus'];
   assert.deepEqual(await findings(unreadable), said);
   assert.deepEqual(await findings(unreadable, []), []);
 });
@@ -198,7 +197,12 @@ test('jobs and checkpoints of vmferry are no findings; those of others are, whic
   assert.deepEqual(await findings({ job, backup: backup('/tmp/theirs.sock') }), ['blocking job.foreign']);
 });
 
-test('qcow2 of the old kind is not tracked, and encryption is seen in the image as well', async () => {
-  assert.deepEqual(await findings({ compat: '0.10' }), ['warning disk.no-tracking']);
+test('that changes are not tracked or no agent has a channel is for the checks to say, from the description', async () => {
+  assert.deepEqual(await findings({ disk: disk('', undefined, 'raw') }), []);
+  assert.deepEqual(await findings({ compat: '0.10' }), []);
+  assert.deepEqual(await findings({ devices: '' }), []);
+});
+
+test('encryption is seen in the image as well', async () => {
   assert.deepEqual(await findings({ image: { encrypted: true } }), ['blocking disk.encrypted']);
 });

@@ -7,10 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defineGuest, startGuest, waitForGuest, type Guest, type GuestOptions } from '../../../lab/guest/guest.js';
 import type { LabHost } from '../../../lab/host/lab-host.js';
 import { startRecorder, type Recorder } from '../../../lab/recorder.js';
+import { check } from '../../../src/checks/index.js';
 import type { SideState, TargetVm, VmSite } from '../../../src/platforms/platform.js';
 import { connectLibvirt } from '../../../src/platforms/libvirt/connect.js';
 import { createLibvirtTarget } from '../../../src/platforms/libvirt/target.js';
 import { createLibvirtVmSite, type TargetPart } from '../../../src/platforms/libvirt/vm-site.js';
+import { migrateVmRequest } from '../../../src/request/migrate-vm.js';
 import { startTestHost, virsh } from './lab-vm.js';
 
 const MIB = 1024 * 1024;
@@ -110,10 +112,24 @@ export async function journey(
   const options = { name: `web-${firmware}-${bus}`, firmware, bus, dataDisks: [{ sizeBytes: 64 * MIB }] };
   const { guest, vm, sides } = await goneGuest(options, firmware === 'uefi');
   if (firmware === 'uefi') assert.ok(sides.nvram && sides.nvram.length > 0);
-  const facts = await target.targetFacts();
+  const facts = await target.targetFacts([null]);
   const specs = vm.description.disks.map(({ id, sizeBytes }) => ({ id, sizeBytes, format, storage: null }));
-  const blocking = (await target.targetFindings(vm, specs, facts)).filter((each) => each.severity === 'blocking');
-  assert.deepEqual(blocking, []);
+  const { abilities } = site;
+  const found = check({
+    ...{
+      migrationId: ID,
+      source: { abilities, running: false },
+      vm: vm.description,
+      targetName: vm.name,
+      disks: specs,
+    },
+    ...{ networks: vm.networks, target: { ...facts, abilities } },
+    request: migrateVmRequest.parse({ vm: vm.name, source: 'dc-old', target: 'dc-new' }),
+  });
+  assert.deepEqual(
+    found.filter(({ severity }) => severity === 'blocking'),
+    [],
+  );
   await seed(vm, format);
 
   const before = await recorder.last();

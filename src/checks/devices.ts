@@ -1,0 +1,99 @@
+import { machineAt, modelAt } from '../model/target.js';
+import { copiedDisks, info, quoted, warning, type Facts, type Rule } from './rule.js';
+
+const HAS_DRIVER = 'Make sure that the guest has a driver for it.';
+
+export const deviceRules: Rule[] = [
+  {
+    id: 'nic.model',
+    title: 'A network card is of a model that the target does not have.',
+    severity: 'warning',
+    basis: "The target platform's models of network cards.",
+    check: ({ vm, target: { limits } }) =>
+      vm.nics.flatMap(({ mac, model }) => {
+        const other = modelAt(limits.nicModels, model);
+        if (other === model) return [];
+        const message = `The network card ${mac} is a ${quoted(model)}, which the target does not have; it ${fate(other)}.`;
+        return [warning(message, HAS_DRIVER)];
+      }),
+  },
+  {
+    id: 'disk.controller',
+    title: 'A SCSI controller is of a model that the target does not have.',
+    severity: 'warning',
+    basis: "The target platform's models of SCSI controllers.",
+    check: (facts) =>
+      controllers(facts).flatMap((model) => {
+        const other = modelAt(facts.target.limits.scsiControllers, model);
+        if (other === model) return [];
+        const message = `The SCSI controller is a ${quoted(model)}, which the target does not have; it ${fate(other)}.`;
+        return [warning(message, 'The guest may boot only with a driver for it in its initramfs.')];
+      }),
+  },
+  {
+    id: 'machine.type',
+    title: 'The VM has a machine type that the target does not have.',
+    severity: 'warning',
+    basis: "The target platform's machine types.",
+    check: ({ vm, target: { limits } }) => {
+      const other = machineAt(limits, vm);
+      if (vm.machine === null || vm.machine === other) return [];
+      const message = `The VM's machine type is ${quoted(vm.machine)}, which the target does not have; it becomes ${other}.`;
+      return [warning(message, 'Rehearse: devices are at other places, by which guests may name network cards.')];
+    },
+  },
+  {
+    id: 'display.model',
+    title: 'The display is of a model that the target does not have.',
+    severity: 'info',
+    basis: "The target platform's models of displays.",
+    check: ({ vm: { display }, target: { limits } }) =>
+      display === null || modelAt(limits.displays, display) === display
+        ? []
+        : [
+            info(
+              `The display is a ${quoted(display)}, which the target does not have; it ${fate(modelAt(limits.displays, display))}.`,
+              'Nothing, unless the guest needs its own driver for the screen.',
+            ),
+          ],
+  },
+  {
+    id: 'sound.model',
+    title: 'The sound card is of a model that the target does not have.',
+    severity: 'info',
+    basis: "The target platform's models of sound cards.",
+    check: ({ vm: { sound }, target: { limits } }) =>
+      sound === null || modelAt(limits.sounds, sound) === sound
+        ? []
+        : [
+            info(
+              `The sound card is a ${quoted(sound)}, which the target does not have; it ${fate(modelAt(limits.sounds, sound))}.`,
+              'Add another at the target by hand if the guest needs sound.',
+            ),
+          ],
+  },
+  {
+    id: 'agent.missing',
+    title: 'The VM has no channel for a guest agent, or none answers.',
+    severity: 'warning',
+    basis: 'qemu.org, QEMU guest agent: it is reached by a virtio-serial channel of its own.',
+    check: ({ vm, target, request }) => {
+      if (vm.guestAgentChannel || !target.abilities.guestAgent) return [];
+      const message =
+        'The VM has no channel for the QEMU guest agent: nobody asks the guest for its addresses, freezes its file systems for a point in time, or shuts it down but by ACPI.';
+      const remedy = 'Install qemu-guest-agent in the guest and give the VM its channel.';
+      return request.probes?.some(({ kind }) => kind === 'agent')
+        ? [warning(`${message} The probe of the kind agent cannot pass.`, `${remedy} Or name other probes.`)]
+        : [info(message, remedy)];
+    },
+  },
+];
+
+function controllers(facts: Facts): string[] {
+  const models = copiedDisks(facts).map(({ disk }) => (disk.bus === 'scsi' ? disk.controllerModel : null));
+  return [...new Set(models.filter((model) => model !== null))];
+}
+
+function fate(other: string | null): string {
+  return other === null ? 'is left out' : `becomes ${other}`;
+}

@@ -1,0 +1,35 @@
+import type { Finding } from '../model/finding.js';
+import { cpuRules } from './cpu.js';
+import { deviceRules } from './devices.js';
+import { diskRules } from './disks.js';
+import { firmwareRules } from './firmware.js';
+import { guestOsRules } from './guest-os.js';
+import { hostRules } from './host.js';
+import { identityRules } from './identity.js';
+import { networkRules } from './network.js';
+import { rehearsalRules } from './rehearsal.js';
+import type { Facts, Rule } from './rule.js';
+import { storageRules } from './storage.js';
+import { trackingRules } from './tracking.js';
+
+export type { Facts, Found, Rule } from './rule.js';
+
+/** Every rule that knows no platform, in the order in which findings are listed. */
+export const RULES: readonly Rule[] = [
+  ...networkRules,
+  ...identityRules,
+  ...storageRules,
+  ...diskRules,
+  ...trackingRules,
+  ...hostRules,
+  ...cpuRules,
+  ...firmwareRules,
+  ...deviceRules,
+  ...guestOsRules,
+  ...rehearsalRules,
+];
+
+/** What should be known before this VM moves to this target. */
+export function check(facts: Facts): Finding[] {
+  return RULES.flatMap((rule) => rule.check(facts).map((found) => ({ id: rule.id, ...found })));
+}

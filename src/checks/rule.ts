@@ -1,0 +1,78 @@
+import type { Abilities } from '../model/abilities.js';
+import type { Severity } from '../model/finding.js';
+import type { PlannedDisk, TargetFacts } from '../model/target.js';
+import type { VmDescription, VmDisk } from '../model/vm.js';
+import type { MigrateVmRequest } from '../request/migrate-vm.js';
+
+/**
+ * What a rule may know. All of it was read before: rules are pure functions, so that a thousand machines are assessed in
+ * a moment and a finding can be had again from the same facts.
+ */
+export interface Facts {
+  /** Null where nothing has begun; a rehearsal of this migration is nobody else's VM. */
+  migrationId: string | null;
+  source: { abilities: Abilities; running: boolean };
+  /** As wished for the target: without the disks left behind, with the CPUs and the memory asked for. */
+  vm: VmDescription;
+  targetName: string;
+  /** Source network -> target network. */
+  networks: Readonly<Record<string, string>>;
+  disks: readonly PlannedDisk[];
+  target: TargetFacts & { abilities: Abilities };
+  request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes'>;
+}
+
+export interface Found {
+  severity: Severity;
+  /** What was found. */
+  message: string;
+  /** What to do about it. */
+  remedy: string;
+}
+
+export interface Rule {
+  /** `<thing>.<what>`; never changed, since requests waive findings by it. */
+  id: string;
+  /** What it finds, for the table in docs/checks.md. */
+  title: string;
+  /** The gravest that it finds. */
+  severity: Severity;
+  /** Where it comes from: a document's section, or a fact that was tried. */
+  basis: string;
+  check(facts: Facts): Found[];
+}
+
+export function blocking(message: string, remedy: string): Found {
+  return { severity: 'blocking', message, remedy };
+}
+
+export function warning(message: string, remedy: string): Found {
+  return { severity: 'warning', message, remedy };
+}
+
+export function info(message: string, remedy: string): Found {
+  return { severity: 'info', message, remedy };
+}
+
+/** The disks that are copied, as described and as planned. */
+export function copiedDisks({ vm, disks }: Facts): { disk: VmDisk; planned: PlannedDisk }[] {
+  return disks.flatMap((planned) => {
+    const disk = vm.disks.find(({ id }) => id === planned.id);
+    return disk ? [{ disk, planned }] : [];
+  });
+}
+
+/** The target's network for one of the source's, or null. Names come from outside: only the map's own keys count. */
+export function networkAt({ networks }: Facts, source: string): string | null {
+  return Object.hasOwn(networks, source) ? (networks[source] ?? null) : null;
+}
+
+/** Values that stand in a list more than once, each once. */
+export function repeated(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}
+
+/** A text from outside as it stands in a sentence. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);
+}
