@@ -63,11 +63,11 @@ function virtioOf(family: OsFamily, text: string): GuestOs['virtio'] {
     case 'linux':
       return linuxVirtio(text);
     case 'bsd': {
-      const version = versionAfter(text, 'freebsd');
+      const version = read(FREEBSD, text);
       return version === null ? 'unknown' : version[0] < 9 ? 'none' : 'built-in';
     }
     case 'solaris': {
-      const version = versionAfter(text, 'solaris');
+      const version = read(SOLARIS, text);
       return version !== null && version[0] < 11 ? 'none' : 'unknown';
     }
     case 'macos':
@@ -81,20 +81,22 @@ function virtioOf(family: OsFamily, text: string): GuestOs['virtio'] {
  * virtio over PCI came with Linux 2.6.25. Distributions by the kernel that they came with; Red Hat took it back into 3.9,
  * 4.8 and 5.3 (RHEL 5 Virtualization Guide, chapter 11).
  */
-const FIRST_WITH_VIRTIO: [names: string, major: number][] = [
-  ['debian', 5],
-  ['ubuntu', 9],
-  ['fedora', 9],
-  ['opensuse', 11],
-  ['sles|sled|sle|suse linux enterprise(?: server| desktop)?', 11],
+const FIRST_WITH_VIRTIO: [version: RegExp, major: number][] = [
+  [versionOf('debian'), 5],
+  [versionOf('ubuntu'), 9],
+  [versionOf('fedora'), 9],
+  [versionOf('opensuse'), 11],
+  [versionOf('sles|sled|sle|suse linux enterprise(?: server| desktop)?'), 11],
 ];
-const RED_HAT = 'rhel|red ?hat(?: enterprise linux)?|centos|oracle(?: ?linux)?|asianux';
+const RED_HAT = versionOf('rhel|red ?hat(?: enterprise linux)?|centos|oracle(?: ?linux)?|asianux');
 const RED_HAT_SINCE: Record<number, number> = { 3: 9, 4: 8, 5: 3 };
+const FREEBSD = versionOf('freebsd');
+const SOLARIS = versionOf('solaris');
 
 function linuxVirtio(text: string): GuestOs['virtio'] {
   if (/linux ?2\.?[0-4]\b|linux2[0-4]|2[2-4]xlinux|2\.[0-4]\.x|mandrake|turbo|xandros/.test(text)) return 'none';
   if (/linux ?2\.?6|26xlinux|2\.6\.x/.test(text)) return 'some';
-  const redHat = versionAfter(text, RED_HAT);
+  const redHat = read(RED_HAT, text);
   if (redHat !== null) {
     const [major, minor] = redHat;
     const since = RED_HAT_SINCE[major];
@@ -102,15 +104,19 @@ function linuxVirtio(text: string): GuestOs['virtio'] {
     if (since === undefined) return 'built-in';
     return minor === null ? 'some' : minor < since ? 'none' : 'built-in';
   }
-  for (const [names, first] of FIRST_WITH_VIRTIO) {
-    const version = versionAfter(text, names);
+  for (const [pattern, first] of FIRST_WITH_VIRTIO) {
+    const version = read(pattern, text);
     if (version !== null) return version[0] < first ? 'none' : 'built-in';
   }
   return 'unknown';
 }
 
 /** The version that stands right behind one of these names. */
-function versionAfter(text: string, names: string): [major: number, minor: number | null] | null {
-  const match = new RegExp(`(?:${names})[ /_-]?(\\d{1,2})(?:\\.(\\d{1,3}))?`).exec(text);
+function versionOf(names: string): RegExp {
+  return new RegExp(`(?:${names})[ /_-]?(\\d{1,2})(?:\\.(\\d{1,3}))?`);
+}
+
+function read(version: RegExp, text: string): [major: number, minor: number | null] | null {
+  const match = version.exec(text);
   return match ? [Number(match[1]), match[2] === undefined ? null : Number(match[2])] : null;
 }

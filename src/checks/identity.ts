@@ -10,7 +10,7 @@ export const identityRules: Rule[] = [
     severity: 'blocking',
     basis: 'Names are unique at a site (libvirt.org/formatdomain.html, name).',
     check: (facts) =>
-      others(facts).some(({ name }) => name === facts.targetName)
+      ownerOf(facts, 'names', facts.targetName)
         ? [
             blocking(
               `The target has a VM named ${quoted(facts.targetName)} already.`,
@@ -26,7 +26,7 @@ export const identityRules: Rule[] = [
     basis: 'UUIDs are unique at a site (libvirt.org/formatdomain.html, uuid).',
     check: (facts) => {
       const { uuid } = facts.vm;
-      const twin = others(facts).find((each) => uuid !== '' && each.uuid.toLowerCase() === uuid.toLowerCase());
+      const twin = ownerOf(facts, 'uuids', uuid.toLowerCase());
       if (!twin) return [];
       const message = `The UUID ${uuid} belongs to the VM ${quoted(twin.name)} at the target.`;
       return [blocking(message, 'Undefine that VM if it is what a former move left.')];
@@ -39,7 +39,7 @@ export const identityRules: Rule[] = [
     basis: 'IEEE 802-2014, clause 8: an address names one station of a network.',
     check: (facts) =>
       facts.vm.nics.flatMap(({ mac }) => {
-        const user = others(facts).find(({ macs }) => macs.includes(mac.toLowerCase()));
+        const user = ownerOf(facts, 'macs', mac.toLowerCase());
         if (!user) return [];
         const message = `The MAC address ${mac} is used by the VM ${quoted(user.name)} at the target.`;
         return [blocking(message, 'Give one of the two another address.')];
@@ -70,9 +70,37 @@ export const identityRules: Rule[] = [
   },
 ];
 
-/** VMs at the target that are not this migration's own test boot. */
-function others({ target, migrationId }: Facts): Facts['target']['vms'] {
-  return migrationId === null
-    ? target.vms
-    : target.vms.filter(({ name }) => !name.endsWith(`-rehearsal-${migrationId}`));
+type TargetVms = Facts['target']['vms'];
+
+/** Who has what at the target. Made once for all VMs that are judged against it: a site has as many as it is judged for. */
+interface Owners {
+  names: Map<string, TargetVms>;
+  uuids: Map<string, TargetVms>;
+  macs: Map<string, TargetVms>;
+}
+const known = new WeakMap<TargetVms, Owners>();
+
+function ownersAt(vms: TargetVms): Owners {
+  const found = known.get(vms);
+  if (found) return found;
+  const owners: Owners = { names: new Map(), uuids: new Map(), macs: new Map() };
+  const add = (map: Map<string, TargetVms>, key: string, vm: TargetVms[number]) => {
+    if (key === '') return;
+    const list = map.get(key);
+    if (list) list.push(vm);
+    else map.set(key, [vm]);
+  };
+  for (const vm of vms) {
+    add(owners.names, vm.name, vm);
+    add(owners.uuids, vm.uuid.toLowerCase(), vm);
+    for (const mac of vm.macs) add(owners.macs, mac.toLowerCase(), vm);
+  }
+  known.set(vms, owners);
+  return owners;
+}
+
+/** The first VM at the target that has it and is not this migration's own test boot. */
+function ownerOf({ target, migrationId }: Facts, what: keyof Owners, key: string): TargetVms[number] | undefined {
+  const owners = ownersAt(target.vms)[what].get(key) ?? [];
+  return owners.find(({ name }) => migrationId === null || !name.endsWith(`-rehearsal-${migrationId}`));
 }
