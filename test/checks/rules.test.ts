@@ -3,7 +3,7 @@ import test from 'node:test';
 import { check, RULES } from '../../src/checks/index.js';
 import { severity as severities } from '../../src/model/finding.js';
 import type { TargetFacts } from '../../src/model/target.js';
-import { disk, factsOf, GIB, I440FX, ID, MIB, nic, Q35, TARGET, uefi, type Given } from './facts.js';
+import { disk, factsOf, GIB, I440FX, MIB, nic, Q35, TARGET, uefi, type Given } from './facts.js';
 
 /** Each rule where it speaks, alone, and where it does not. */
 
@@ -39,7 +39,7 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
     { nics: nic('lan') + nic('dmz'), networks: { lan: 'lan', dmz: 'dmz' } },
     { nics: second('dmz'), networks: { lan: 'lan', dmz: 'dmz' } },
   ],
-  'blocking vm.name-in-use': [other({ name: 'web01' }), other({ name: `web01-rehearsal-${ID}` })],
+  'blocking vm.name-in-use': [other({ name: 'web01' }), other({ name: 'Web01' })],
   'blocking vm.uuid-in-use': [other({ uuid: '3C1F0C6E-5A43-4B1F-9B50-0D0F6F1D3A10' }), {}],
   'blocking nic.mac-in-use': [other({ macs: ['52:54:00:11:22:33'] }), {}],
   'blocking vm.name-invalid': [

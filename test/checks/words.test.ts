@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { check } from '../../src/checks/index.js';
-import { AGENT, disk, factsOf, GIB, I440FX, MIB, nic, TARGET, uefi, type Given } from './facts.js';
+import { AGENT, disk, factsOf, GIB, I440FX, ID, MIB, nic, TARGET, uefi, UUID, type Given } from './facts.js';
 
 /** What findings tell beyond their ids: names, amounts, times. */
 
@@ -111,6 +111,13 @@ test('addresses that are missing, of a group or of nobody are not those of a car
 test('two network cards without address are not two with the same one, nor is one at the target that has none', () => {
   const ids = found({ nics: nic('lan', '') + nic('lan', ''), target: { vms: [{ ...TARGET.vms[0]!, uuid: '' }] } });
   assert.ok(!ids.some(({ id }) => id === 'nic.mac-repeated' || id === 'nic.mac-in-use'));
+});
+
+test("this migration's own test boot is nobody else's VM; that of another one is", () => {
+  const ids = (name: string) =>
+    found({ target: { vms: [{ name, uuid: UUID, macs: ['52:54:00:11:22:33'] }] } }).map(({ id }) => id);
+  assert.deepEqual(ids(`web01-rehearsal-${ID}`), []);
+  assert.deepEqual(ids('web01-rehearsal-ffffffffffff'), ['vm.uuid-in-use', 'nic.mac-in-use']);
 });
 
 test('names that libvirt refuses are refused beforehand', () => {
