@@ -19,14 +19,15 @@ const PACKAGES = {
   'openssh-client': 'sites reached by ssh',
   ovmf: 'UEFI guests',
   'swtpm-tools': 'guests with a TPM',
-  nbdkit: 'tests against servers that fail',
+  nbdkit: 'images behind HTTP; tests against servers that fail',
+  bzip2: 'compressed images',
   'libnbd-bin': 'nbdcopy, the peer of the benchmarks',
   iproute2: 'the network of the two demo hosts',
   e2fsprogs: 'file systems of the demo guest',
   mtools: 'the boot partition of the demo guest',
   'busybox-static': 'the programs inside the demo guest',
-  zstd: "the demo guest's kernel modules, where they are packed as Ubuntu does",
-  'xz-utils': "the demo guest's kernel modules, where they are packed as Debian does from 13 on",
+  zstd: "compressed images; the demo guest's kernel modules, where they are packed as Ubuntu does",
+  'xz-utils': "compressed images; the demo guest's kernel modules, where they are packed as Debian does from 13 on",
 };
 
 const nodeOnly = process.argv.includes('--node-only');

@@ -40,7 +40,38 @@ export const libvirtSite = z.strictObject({
 });
 export type LibvirtSiteConfig = z.infer<typeof libvirtSite>;
 
-export const siteConfig = z.discriminatedUnion('platform', [libvirtSite]);
+export const filesSite = z.strictObject({
+  platform: z.literal('files'),
+  path: directory
+    .optional()
+    .describe('Directory with exported machines (OVA, OVF, VMX, libvirt XML, images), or one such file.'),
+  url: z
+    .string()
+    .regex(/^https?:\/\/[^@\s]+$/, 'expected an address such as https://machine/exports/, without a login in it')
+    .optional()
+    .describe('The same behind HTTP or HTTPS; the server has to answer Range requests.'),
+  user: z.string().min(1).optional().describe('For basic authentication with `url`.'),
+  passwordFile: directory.optional().describe('File that holds the password of `user`.'),
+  scratchDir: directory
+    .default('/var/tmp')
+    .describe('Where compressed packages and disks are unpacked to; others are read in place.'),
+  scratchReserve: size.default('512MiB').describe('So much is left free there.'),
+  bandwidth: rate.optional().describe('Limit for all copies from this site by one worker.'),
+});
+export type FilesSiteConfig = z.infer<typeof filesSite>;
+
+export const siteConfig = z.discriminatedUnion('platform', [
+  libvirtSite,
+  filesSite.check(({ value, issues }) => {
+    const { path, url, user, passwordFile } = value;
+    const wrong = (field: string, message: string) =>
+      issues.push({ code: 'custom', path: [field], message, input: value });
+    if ((path === undefined) === (url === undefined)) wrong('path', 'expected either `path` or `url`');
+    if ((user === undefined) !== (passwordFile === undefined)) {
+      wrong(user === undefined ? 'user' : 'passwordFile', 'expected both `user` and `passwordFile`, or neither');
+    }
+  }),
+]);
 export type SiteConfig = z.infer<typeof siteConfig>;
 
 export const vmferryConfig = z.strictObject({
@@ -97,6 +128,13 @@ export function siteOf(config: VmferryConfig, name: string): SiteConfig {
   if (site) return site;
   const known = Object.keys(config.sites).join(', ') || 'none';
   throw new VmferryError('NotFound', `there is no site "${name}"`, { remedy: `Sites in vmferry.yaml: ${known}.` });
+}
+
+/** The libvirt site of that name. @throws VmferryError `NotFound`, `InvalidConfig` where it is of another platform. */
+export function libvirtSiteOf(config: VmferryConfig, name: string): LibvirtSiteConfig {
+  const site = siteOf(config, name);
+  if (site.platform === 'libvirt') return site;
+  throw new VmferryError('InvalidConfig', `the site "${name}" is of the platform ${site.platform}, not libvirt`);
 }
 
 /** The absolute folder for reports and evidence, with one folder for each migration. */

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { libvirtSite, type SiteConfig } from '../../src/config.js';
+import { libvirtSite, type LibvirtSiteConfig } from '../../src/config.js';
 import { VmferryError } from '../../src/errors.js';
 import { LocalHost } from '../../src/exec/local.js';
 import { SshHost } from '../../src/exec/ssh.js';
@@ -34,9 +34,9 @@ export interface LabHost {
   readonly images: string;
   readonly link: Link;
   /** The site as `vmferry.yaml` names it, reached over ssh. */
-  readonly config: SiteConfig;
+  readonly config: LibvirtSiteConfig;
   /** The same site through its libvirt socket, with no ssh: commands run on this machine. */
-  readonly localConfig: SiteConfig;
+  readonly localConfig: LibvirtSiteConfig;
   /** Runs commands in it, over ssh. */
   readonly host: SshHost;
   /** Ends every process in it and removes interface and folder. Idempotent. */

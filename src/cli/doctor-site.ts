@@ -1,7 +1,8 @@
-import { siteOf, type VmferryConfig } from '../config.js';
+import { libvirtSiteOf, siteOf, type VmferryConfig } from '../config.js';
 import { formatBytes } from '../model/format.js';
 import { apparmorState } from '../platforms/libvirt/apparmor.js';
 import { connectLibvirt, placeOf } from '../platforms/libvirt/connect.js';
+import { filesChecks } from './doctor-files.js';
 import { checked, good, type Check } from './doctor.js';
 import { withSite } from './sites.js';
 
@@ -18,6 +19,8 @@ const LITTLE_BYTES = 5 * 2 ** 30;
 
 /** Reachability, tools, room and abilities of one site. */
 export async function siteChecks(config: VmferryConfig, name: string, signal: AbortSignal): Promise<Check[]> {
+  const site = siteOf(config, name);
+  if (site.platform === 'files') return await filesChecks(name, site, signal);
   const checks: Check[] = [];
   await tools(checks, config, name, signal);
   if (checks.some((check) => check.result === 'bad')) return checks;
@@ -60,7 +63,7 @@ export async function siteChecks(config: VmferryConfig, name: string, signal: Ab
 
 /** Whether QEMU may do at this site what backup jobs need. */
 async function apparmor(checks: Check[], config: VmferryConfig, name: string, signal: AbortSignal): Promise<void> {
-  const at = connectLibvirt(name, siteOf(config, name));
+  const at = connectLibvirt(name, libvirtSiteOf(config, name));
   try {
     const state = await checked(checks, name, 'apparmor', () => apparmorState(at, signal));
     if (!state?.confined) return;
@@ -74,7 +77,7 @@ async function apparmor(checks: Check[], config: VmferryConfig, name: string, si
 }
 
 async function tools(checks: Check[], config: VmferryConfig, name: string, signal: AbortSignal): Promise<void> {
-  const place = await checked(checks, name, 'address', () => Promise.resolve(placeOf(siteOf(config, name).uri)));
+  const place = await checked(checks, name, 'address', () => Promise.resolve(placeOf(libvirtSiteOf(config, name).uri)));
   if (!place) return;
   try {
     for (const [tool, args, debian] of TOOLS) {

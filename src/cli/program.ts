@@ -3,6 +3,7 @@ import { explain } from '../errors.js';
 import { explained } from '../temporal.js';
 import type { Context } from './context.js';
 import { addDecisions } from './decisions.js';
+import { addDescribe } from './describe.js';
 import { addDoctor } from './doctor.js';
 import { DONE, exitOfError, NOT_DONE, WRONG_USE } from './exit.js';
 import { addInit } from './init.js';
@@ -55,7 +56,17 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
         exit = (await work(...given)) ?? DONE;
       },
   };
-  for (const add of [addInit, addDoctor, addServe, addInventory, addMigrate, addList, addStatus, addDecisions])
+  for (const add of [
+    addInit,
+    addDoctor,
+    addServe,
+    addInventory,
+    addDescribe,
+    addMigrate,
+    addList,
+    addStatus,
+    addDecisions,
+  ])
     add(verbs);
   for (const add of [addReport, addVerify, addReplicas, addRecover, addSweep, addUnsupported]) add(verbs);
   if (argv.length === 0) {

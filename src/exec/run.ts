@@ -53,7 +53,7 @@ interface Failed {
   code?: string | undefined;
 }
 
-function failure(result: Failed, stderr: string, options: RunOptions, shown: string): VmferryError {
+export function failure(result: Failed, stderr: string, options: RunOptions, shown: string): VmferryError {
   const what = `cannot run ${mask(shown, options)}`;
   const details = { exitCode: result.exitCode, stderr: mask(lastLines(stderr), options) };
   if (result.isCanceled) return new VmferryError('Cancelled', `${what}: it was cancelled`, { details });
@@ -78,7 +78,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function lastLines(text: string): string {
+export function lastLines(text: string): string {
   return text.trim().split('\n').slice(-LAST_LINES).join('\n').slice(-LAST_CHARACTERS);
 }
 

@@ -1,5 +1,8 @@
 import type { SiteConfig } from '../config.js';
 import { connectLibvirt } from './libvirt/connect.js';
+import { connectFiles } from './files/connect.js';
+import { noTarget } from './files/no-target.js';
+import { createFilesSource, createFilesVmSite } from './files/site.js';
 import { createLibvirtSource } from './libvirt/source.js';
 import { createLibvirtTarget } from './libvirt/target.js';
 import { createLibvirtVmSite } from './libvirt/vm-site.js';
@@ -16,8 +19,12 @@ const PLATFORMS: {
     const at = connectLibvirt(name, config);
     return { ...createLibvirtVmSite(at), ...createLibvirtSource(at), ...createLibvirtTarget(at) };
   },
+  files: (name, config) => {
+    const at = connectFiles(name, config);
+    return { ...createFilesVmSite(at), ...createFilesSource(at), ...noTarget(name) };
+  },
 };
 
 export function openSite(name: string, config: SiteConfig): SourceSite & TargetSite {
-  return PLATFORMS[config.platform](name, config);
+  return config.platform === 'files' ? PLATFORMS.files(name, config) : PLATFORMS.libvirt(name, config);
 }

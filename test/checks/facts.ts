@@ -4,7 +4,7 @@ import type { TargetFacts, TargetLimits } from '../../src/model/target.js';
 import { describeDomain } from '../../src/platforms/libvirt/describe.js';
 import type { ImageInfo } from '../../src/platforms/libvirt/image-info.js';
 import { LIMITS } from '../../src/platforms/libvirt/limits.js';
-import { parseXml } from '../../src/platforms/libvirt/xml.js';
+import { parseXml } from '../../src/platforms/xml.js';
 import { migrateVmRequest, type MigrateVmInput } from '../../src/request/migrate-vm.js';
 
 /**

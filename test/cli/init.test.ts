@@ -16,7 +16,9 @@ test('what init writes is a valid configuration, whatever pools and networks are
     const config = vmferryConfig.parse(parse(configText(seen)));
     assert.deepEqual(Object.keys(config.sites), ['here']);
     const expected = seen.pools.includes('default') ? 'default' : (seen.pools[0] ?? '/var/lib/libvirt/images');
-    assert.equal(config.sites['here']?.storage, expected);
+    const { here } = config.sites;
+    assert.ok(here?.platform === 'libvirt');
+    assert.equal(here.storage, expected);
   }
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { removeGuest, waitForGuest } from '../../lab/guest/guest.js';
 import { LAN } from '../../lab/host/libvirt.js';
-import { parseXml } from '../../src/platforms/libvirt/xml.js';
+import { parseXml } from '../../src/platforms/xml.js';
 import { BothWatch } from './both.js';
 import { contentDigest } from './content-digest.js';
 import { MIB } from './scene.js';

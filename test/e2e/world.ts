@@ -151,11 +151,11 @@ export class World {
     if ((await run.status()).phase === 'needs-attention') await run.update('resume');
   }
 
-  /** Changes settings of a site, for workers that are started from now on. */
+  /** Changes settings of a site, or adds one, for workers that are started from now on. */
   async configure(site: string, settings: Record<string, unknown>): Promise<void> {
     const { configPath } = this.lab;
     const config = parse(await readFile(configPath, 'utf8')) as { sites: Record<string, object> };
-    Object.assign(config.sites[site]!, settings);
+    config.sites[site] = { ...config.sites[site], ...settings };
     await writeFile(configPath, stringify(config));
   }
 

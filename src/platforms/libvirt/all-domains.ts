@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { VmferryError } from '../../errors.js';
 import type { LibvirtConnection } from './connect.js';
-import { parseXml, type XmlElement } from './xml.js';
+import { parseXml, type XmlElement } from '../xml.js';
 
 export interface SeenDomain {
   name: string;

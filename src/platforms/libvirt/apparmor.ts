@@ -1,6 +1,6 @@
 import { readText } from '../../exec/files.js';
 import type { LibvirtConnection } from './connect.js';
-import { parseXml } from './xml.js';
+import { parseXml } from '../xml.js';
 
 /**
  * Where libvirt confines QEMU with AppArmor, its helper writes a profile for each VM from the VM's definition alone. The

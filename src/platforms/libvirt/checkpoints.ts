@@ -9,7 +9,7 @@ import type { OfflineDisk } from './offline-point.js';
 import { namePrefix } from './point-files.js';
 import { survey, type Survey } from './survey.js';
 import { virshSaid } from './virsh.js';
-import { xml } from './xml.js';
+import { xml } from '../xml.js';
 
 /** Checkpoints of ours; those of others are never touched. */
 

@@ -1,7 +1,7 @@
 import type { Finding } from '../../model/finding.js';
 import { diskBus, type VmDescription, type VmDisk } from '../../model/vm.js';
 import type { ImageInfo } from './image-info.js';
-import type { XmlElement } from './xml.js';
+import type { XmlElement } from '../xml.js';
 
 /** What the site knows of a disk beside its XML. */
 export interface DiskFacts {

@@ -1,7 +1,7 @@
 import type { VmDescription, VmNic } from '../../model/vm.js';
 import { describeDisks, describeRemovable, type DiskFacts } from './describe-disks.js';
 import { notCarriedOver } from './not-carried-over.js';
-import type { XmlElement } from './xml.js';
+import type { XmlElement } from '../xml.js';
 
 /** Domain XML (libvirt.org/formatdomain.html) to the normalised VM. */
 

@@ -6,7 +6,7 @@ import type { Accelerator } from './accelerator.js';
 import type { Firmware } from './firmware.js';
 import { LIMITS } from './limits.js';
 import { markElement, type Role } from './mark.js';
-import { xml, type XmlElement } from './xml.js';
+import { xml, type XmlElement } from '../xml.js';
 
 /**
  * The definition of a VM for this site, built from the normalised description and nothing else: what is not named here

@@ -4,7 +4,7 @@ import { describeDomain } from './describe.js';
 import { diskIdOf, hardDisks, type DiskFacts } from './describe-disks.js';
 import { imageInfo } from './image-info.js';
 import { absentSides } from './side-files.js';
-import { parseXml, type XmlElement } from './xml.js';
+import { parseXml, type XmlElement } from '../xml.js';
 
 /** A domain as its site has it. */
 

@@ -2,7 +2,7 @@ import type { LibvirtConnection } from './connect.js';
 import { namePrefix, pointFiles, pointOfSocket, pointsFolder } from './point-files.js';
 import { END } from './point-scripts.js';
 import { runScript } from './run-script.js';
-import { parseXml } from './xml.js';
+import { parseXml } from '../xml.js';
 
 /** Ends jobs, exports, freezes and scratch files of points. A VM that is gone has none, but maybe files. */
 export async function endPointsByName(

@@ -2,7 +2,7 @@ import { VmferryError } from '../../errors.js';
 import type { LibvirtConnection } from './connect.js';
 import { readDomain } from './domain.js';
 import { pngFromPpm } from './png.js';
-import type { XmlElement } from './xml.js';
+import type { XmlElement } from '../xml.js';
 
 /** What is to be seen of a guest: its screen and its serial console. */
 

@@ -10,7 +10,7 @@ import { removeReplica } from './replica-remove.js';
 import { overlayFile, type ReplicaDisk } from './replica-state.js';
 import { refreshPools } from './storage.js';
 import { ownDomain, type TargetTools } from './target-domain.js';
-import { XmlElement } from './xml.js';
+import { XmlElement } from '../xml.js';
 
 const POLL_MS = 250;
 

@@ -11,7 +11,7 @@ import { ATTACH, BEGIN } from './point-scripts.js';
 import { THAW, WATCH_JOB } from './point-watch.js';
 import { runScript } from './run-script.js';
 import { survey, type Survey } from './survey.js';
-import type { XmlElement } from './xml.js';
+import type { XmlElement } from '../xml.js';
 
 /** A point in time of a running VM: a pull-mode backup job of all its disks, with a checkpoint for the next one. */
 

@@ -1,6 +1,6 @@
 import type { PointFiles } from './point-files.js';
 import { diskIdOf } from './describe-disks.js';
-import { xml, type XmlElement } from './xml.js';
+import { xml, type XmlElement } from '../xml.js';
 
 /** XML of a backup job and its checkpoint (libvirt.org/formatbackup.html, formatcheckpoint.html). */
 

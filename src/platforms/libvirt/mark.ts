@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Owner } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
-import { parseXml, xml, type XmlElement } from './xml.js';
+import { parseXml, xml, type XmlElement } from '../xml.js';
 
 /** Our mark in a domain's metadata (libvirt.org/formatdomain.html, "General metadata"): whose it is, and what for. */
 

@@ -1,5 +1,5 @@
 import type { LibvirtConnection } from './connect.js';
-import { parseXml, xml } from './xml.js';
+import { parseXml, xml } from '../xml.js';
 
 /** Marks that vmferry leaves on a domain: one element of metadata for each namespace, seen with `virsh dumpxml`. */
 

@@ -1,5 +1,5 @@
 import type { Finding } from '../../model/finding.js';
-import type { XmlElement } from './xml.js';
+import type { XmlElement } from '../xml.js';
 
 /**
  * What a domain has and its copy will not. Everything that is not on the lists of what is understood is named, so that

@@ -7,7 +7,7 @@ import { describedFindings, diskIdOf, hardDisks } from './describe-disks.js';
 import { diskFacts, readDomain, type DomainXml } from './domain.js';
 import { absentSides } from './side-files.js';
 import { survey, type Survey } from './survey.js';
-import type { XmlElement } from './xml.js';
+import type { XmlElement } from '../xml.js';
 
 /**
  * What stands in the way of moving this VM, or should be known before. Only looks. Findings of the description itself

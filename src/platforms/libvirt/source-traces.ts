@@ -5,7 +5,7 @@ import { CLAIM_URI, claimFolder, markedClaim, parseClaim } from './claim.js';
 import type { LibvirtConnection } from './connect.js';
 import { LEASE_SECONDS } from './point.js';
 import { pointPlan, pointsFolder } from './point-files.js';
-import { parseXml } from './xml.js';
+import { parseXml } from '../xml.js';
 
 /** Everything that migrations have at a libvirt site as their source, read with a few commands however many VMs there are. */
 

@@ -1,7 +1,7 @@
 import { VmferryError } from '../../errors.js';
 import { readText } from '../../exec/files.js';
 import type { LibvirtConnection } from './connect.js';
-import { parseXml } from './xml.js';
+import { parseXml } from '../xml.js';
 
 /** Where disks of VMs that come here lie: a pool of files, or a directory. */
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { VmferryError } from '../../errors.js';
 import type { LibvirtConnection } from './connect.js';
-import { parseXml, type XmlElement } from './xml.js';
+import { parseXml, type XmlElement } from '../xml.js';
 import { pointOfSocket, pointPlan, pointsFolder, type PointPlan } from './point-files.js';
 
 /** All that opening a point has to know of a VM, read with one command, so that a pass of an idle disk costs little. */

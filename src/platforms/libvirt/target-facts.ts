@@ -6,7 +6,7 @@ import { firmwares } from './firmware.js';
 import { LIMITS } from './limits.js';
 import { filePools, storageDirectory } from './storage.js';
 import type { TargetTools } from './target-domain.js';
-import { parseXml } from './xml.js';
+import { parseXml } from '../xml.js';
 
 /** What a libvirt site can give to VMs that come here. Nothing is changed by asking. */
 

@@ -3,7 +3,7 @@ import type { LibvirtConnection } from './connect.js';
 import { diskIdOf, hardDisks } from './describe-disks.js';
 import { diskPath } from './domain.js';
 import { runStateOf } from './power.js';
-import { parseXml } from './xml.js';
+import { parseXml } from '../xml.js';
 
 /** Where a VM is found, whatever it is called by now, and what its disks look like. */
 

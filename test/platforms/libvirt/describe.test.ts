@@ -4,7 +4,7 @@ import { vmDescription } from '../../../src/model/vm.js';
 import { placeOf } from '../../../src/platforms/libvirt/connect.js';
 import { describeDomain } from '../../../src/platforms/libvirt/describe.js';
 import { pngFromPpm } from '../../../src/platforms/libvirt/png.js';
-import { parseXml } from '../../../src/platforms/libvirt/xml.js';
+import { parseXml } from '../../../src/platforms/xml.js';
 
 const UUID = '3c1f0c6e-5a43-4b1f-9b50-0d0f6f1d3a10';
 const known = new Map(

@@ -6,7 +6,7 @@ import type { Host, RunResult } from '../../../src/exec/host.js';
 import { describeDomain } from '../../../src/platforms/libvirt/describe.js';
 import { sourceFindings } from '../../../src/platforms/libvirt/source-findings.js';
 import { Virsh } from '../../../src/platforms/libvirt/virsh.js';
-import { parseXml } from '../../../src/platforms/libvirt/xml.js';
+import { parseXml } from '../../../src/platforms/xml.js';
 
 /**
  * Each rule once where it speaks; the plain VM is where none does. The host is a fake that answers with what virsh 9.0 and

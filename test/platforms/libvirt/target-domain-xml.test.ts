@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { VmDescription } from '../../../src/model/vm.js';
 import { domainXml, type DomainParts } from '../../../src/platforms/libvirt/domain-xml.js';
-import { parseXml } from '../../../src/platforms/libvirt/xml.js';
+import { parseXml } from '../../../src/platforms/xml.js';
 import { startTestHost, virsh } from './lab-vm.js';
 import { DISK, VM } from './vm-fixture.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { VmferryError } from '../../../src/errors.js';
-import { parseXml, xml } from '../../../src/platforms/libvirt/xml.js';
+import { VmferryError } from '../../src/errors.js';
+import { parseXml, xml } from '../../src/platforms/xml.js';
 
 test('elements, attributes and text are read as written, references resolved once', () => {
   const root = parseXml(

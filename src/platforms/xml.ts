@@ -1,9 +1,9 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { VmferryError } from '../../errors.js';
+import { VmferryError } from '../errors.js';
 
-/** Reading and writing libvirt's XML. What is read comes from outside: no document type, no entities of its own. */
+/** Reading and writing XML. What is read comes from outside: no document type, no entities of its own. */
 
-/** More than any domain needs; keeps a hostile site from filling the memory. */
+/** More than any descriptor needs; keeps a hostile one from filling the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_DEPTH = 64;
 
@@ -160,5 +160,5 @@ function decode(text: string, what: string): string {
 }
 
 function hostile(what: string, why: string): VmferryError {
-  return new VmferryError('HostileInput', `cannot read ${what}: ${why}`, { platform: 'libvirt' });
+  return new VmferryError('HostileInput', `cannot read ${what}: ${why}`);
 }

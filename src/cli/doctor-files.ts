@@ -1,0 +1,40 @@
+import type { FilesSiteConfig } from '../config.js';
+import { LocalHost } from '../exec/local.js';
+import { connectFiles } from '../platforms/files/connect.js';
+import { inventory } from '../platforms/files/describe.js';
+import { checked, good, type Check } from './doctor.js';
+
+/** Programs that read images, and the Debian packages that they come with. */
+const TOOLS = [
+  ['qemu-nbd', 'qemu-utils'],
+  ['setpriv', 'util-linux'],
+] as const;
+/** For files behind HTTP. */
+const HTTP_TOOL = ['nbdkit', 'nbdkit'] as const;
+
+const TOOL_TIMEOUT_MS = 15_000;
+
+/** What a site of files needs, and what lies there. */
+export async function filesChecks(name: string, site: FilesSiteConfig, signal: AbortSignal): Promise<Check[]> {
+  const checks: Check[] = [];
+  const host = new LocalHost();
+  for (const [tool, debian] of site.url === undefined ? TOOLS : [...TOOLS, HTTP_TOOL]) {
+    const before = checks.length;
+    const version = await checked(checks, name, tool, async () => {
+      const { stdout } = await host.run(tool, ['--version'], { timeoutMs: TOOL_TIMEOUT_MS, signal });
+      return /\d+\.\d+[.\d]*/.exec(stdout)?.[0] ?? stdout.trim();
+    });
+    if (version !== null) checks.push(good(name, tool, version));
+    const failure = checks[before];
+    if (failure?.result === 'bad') failure.remedy ??= `Install it: apt-get install ${debian}`;
+  }
+  const at = connectFiles(name, site);
+  const vms = await checked(checks, name, 'files', () => inventory(at, signal));
+  if (vms === null) return checks;
+  checks.push(good(name, 'files', `${vms.length} machines at ${at.address}`));
+  for (const vm of vms.filter(({ state }) => state !== 'off')) {
+    const remedy = `\`vmferry describe ${name} ${vm.name}\` says why.`;
+    checks.push({ where: name, what: 'files', result: 'note', found: `${vm.name} cannot be read`, remedy });
+  }
+  return checks;
+}

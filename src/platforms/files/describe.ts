@@ -1,0 +1,118 @@
+import type { Finding } from '../../model/finding.js';
+import type { VmDescription, VmSummary } from '../../model/vm.js';
+import type { FilesConnection } from './connect.js';
+import { lookAtDisks } from './look.js';
+import { madeMac, madeUuid, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
+import { openPackage } from './package.js';
+import { VmferryError } from '../../errors.js';
+
+/** Uses one machine of a site, and closes it. @throws VmferryError `NotFound`, naming those that exist. */
+export async function withMachine<T>(
+  at: FilesConnection,
+  vm: string,
+  use: (machine: Machine) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { root, only } = await openRoot(at);
+  try {
+    const machine = await openMachine(at, root, only, vm, signal);
+    try {
+      return await use(machine);
+    } finally {
+      await machine.from.close();
+    }
+  } finally {
+    await root.close();
+  }
+}
+
+/** The machine as it can be built elsewhere: with the name that it has here, and what its package leaves open filled in. */
+export function describe(at: FilesConnection, vm: string, signal?: AbortSignal): Promise<VmDescription> {
+  return withMachine(at, vm, async (machine) => completed(at, machine, await described(at, machine, signal)), signal);
+}
+
+/** The machine as its package describes it. */
+export async function described(at: FilesConnection, machine: Machine, signal?: AbortSignal): Promise<VmDescription> {
+  return (await lookAtDisks(machine.from, machine.foreign, at.scratch, signal)).vm;
+}
+
+function completed(at: FilesConnection, machine: Machine, vm: VmDescription): VmDescription {
+  const findings: Finding[] = [];
+  const uuid = vm.uuid || madeUuid(at, machine);
+  const nics = vm.nics.map((nic, nth) => (nic.mac ? nic : { ...nic, mac: madeMac(at, machine, nth) }));
+  if (!vm.uuid) findings.push(made('vm.uuid-made', `The package says no UUID; ${uuid} is used.`));
+  for (const [nth, nic] of nics.entries()) {
+    if (vm.nics[nth]!.mac) continue;
+    findings.push(
+      made('nic.address-made', `No address is said of the network card on "${nic.network}"; ${nic.mac} is used.`),
+    );
+  }
+  // Variables of another maker's firmware are of no use to the target's.
+  const ours = machine.from.kind === 'domain-xml' && vm.nvramPath !== null;
+  if (vm.firmware === 'uefi' && !ours) {
+    findings.push({
+      id: 'firmware.variables-new',
+      severity: 'info',
+      message: "The package's UEFI variables cannot be used elsewhere: the machine gets new ones.",
+      remedy: 'The guest boots by the path for removable media, \\EFI\\BOOT; see that its boot loader is there.',
+    });
+  }
+  if (vm.tpm) {
+    findings.push({
+      id: 'tpm.state-missing',
+      severity: 'blocking',
+      message: "The package does not hold the TPM's state: the machine would get an empty TPM.",
+      remedy: 'Unseal what the guest keeps in it, and waive this finding.',
+    });
+  }
+  return {
+    ...vm,
+    name: machine.name,
+    uuid,
+    nics,
+    nvramPath: ours ? vm.nvramPath : null,
+    findings: [...vm.findings, ...findings],
+  };
+}
+
+function made(id: string, message: string): Finding {
+  return {
+    id,
+    severity: 'info',
+    message,
+    remedy: 'Add it to the descriptor where the guest or a licence needs the old one.',
+  };
+}
+
+/** Every machine of the site. What cannot be read is listed as such; asking for it says why. */
+export async function inventory(at: FilesConnection, signal?: AbortSignal): Promise<VmSummary[]> {
+  const { root, only } = await openRoot(at);
+  try {
+    const found: VmSummary[] = [];
+    for (const [name, path] of await packagesOf(root, only, signal)) {
+      try {
+        const from = await openPackage(root, path, at.scratch, signal);
+        try {
+          for (const { vm } of from.machines) {
+            found.push({
+              name: from.machines.length === 1 ? name : `${name}:${vm.name}`,
+              uuid: vm.uuid,
+              state: 'off',
+              memoryBytes: vm.memoryBytes,
+              cpus: vm.cpu.count,
+              disks: vm.disks.length,
+            });
+          }
+        } finally {
+          await from.close();
+        }
+      } catch (error) {
+        if (!(error instanceof VmferryError) || error.code === 'Unreachable') throw error;
+        found.push({ name, uuid: '', state: 'other', memoryBytes: 0, cpus: 0, disks: 0 });
+      }
+    }
+    return found;
+  } finally {
+    await root.close();
+  }
+}

@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openNbd, type NbdDevice } from '../../blocks/index.js';
+import { VmferryError } from '../../errors.js';
+import { startChild, type Child } from '../../exec/child.js';
+import { ExportNodes, qemuNbd } from './export-nodes.js';
+import type { ImageChain } from './image-chain.js';
+
+/** A disk's image, read by a qemu-nbd of its own that does not outlive this process. */
+export interface ImageExport {
+  reader: NbdDevice;
+  close(): Promise<void>;
+}
+
+const STARTING_MS = 30_000;
+const LOOK_AGAIN_MS = 20;
+/** Findings of images that QEMU would read as something else than they are: no waiver makes that right. */
+const UNREADABLE = ['disk.differencing', 'disk.extent-not-read', 'disk.kind-not-read', 'disk.encrypted'];
+
+/** @throws VmferryError `HostileInput` where QEMU does not take the image, `NotSupported`, `Timeout`. */
+export async function exportChain(chain: ImageChain, signal?: AbortSignal): Promise<ImageExport> {
+  assertReadable(chain);
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-files-'));
+  const children: Child[] = [];
+  let reader: NbdDevice | null = null;
+  const close = async () => {
+    await reader?.close();
+    for (const child of children.reverse()) await child.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const start = async (what: string, file: string, args: (socket: string) => string[]) => {
+    const socket = join(folder, `socket-${children.length}`);
+    const child = startChild(file, args(socket));
+    children.push(child);
+    return { socket, device: await answering(child, what, socket, signal) };
+  };
+  try {
+    const nodes = new ExportNodes(folder, async (what, file, args) => {
+      const { socket, device } = await start(what, file, args);
+      await device.close();
+      return socket;
+    });
+    const node = await nodes.image(chain.layers);
+    const { member, header } = chain.layers[0]!;
+    reader = (await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node))).device;
+    if (reader.sizeBytes === header.sizeBytes) return { reader, close };
+    throw new VmferryError(
+      'HostileInput',
+      `cannot read ${member.name}: it is of ${header.sizeBytes} bytes by its header, and of ${reader.sizeBytes} to QEMU`,
+      { platform: 'files', remedy: 'Convert it with `qemu-img convert`, and look at the result.' },
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function assertReadable({ layers }: ImageChain): void {
+  for (const { header, member } of layers) {
+    const found = header.findings.find(({ id }) => UNREADABLE.includes(id));
+    if (!found) continue;
+    throw new VmferryError('NotSupported', `cannot read ${member.name}: ${found.message}`, {
+      platform: 'files',
+      remedy: found.remedy,
+    });
+  }
+}
+
+/** The export of a server that was just started, as soon as it answers. */
+async function answering(server: Child, what: string, socketPath: string, signal?: AbortSignal): Promise<NbdDevice> {
+  const began = performance.now();
+  for (;;) {
+    try {
+      return await openNbd({ socketPath, readOnly: true, ...(signal ? { signal } : {}) });
+    } catch (error) {
+      if (!(error instanceof VmferryError) || error.code !== 'Unreachable') throw error;
+      if (!server.alive()) {
+        throw new VmferryError('HostileInput', `cannot read ${what}: ${await server.ended}`, {
+          platform: 'files',
+          remedy: 'See whether it is damaged: `qemu-img check` and `qemu-img info` tell more.',
+        });
+      }
+      if (performance.now() - began > STARTING_MS) {
+        throw new VmferryError('Timeout', `cannot read ${what}: its server does not answer`, { platform: 'files' });
+      }
+      await sleep(LOOK_AGAIN_MS, undefined, signal ? { signal } : {});
+    }
+  }
+}

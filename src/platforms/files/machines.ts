@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { VmferryError } from '../../errors.js';
+import { compressionOfName } from './compression.js';
+import { openHttpFolder } from './http-folder.js';
+import type { FilesConnection } from './connect.js';
+import type { ForeignVm } from './foreign.js';
+import { openLocalFolder } from './local-folder.js';
+import type { Folder } from './member.js';
+import { openPackage, packageKindOf, type Package } from './package.js';
+
+/** The machines of a site by name: each package in its folder, by its file's name. */
+
+/** One of a package's machines; closing it closes the package. */
+export interface Machine {
+  /** As it is called at the site. */
+  name: string;
+  from: Package;
+  foreign: ForeignVm;
+}
+
+/** Opens the folder of a site, and tells the one file where the site is one. */
+export async function openRoot(at: FilesConnection): Promise<{ root: Folder; only: string | null }> {
+  const { url, path, user, passwordFile } = at.config;
+  if (url === undefined) {
+    // A directory may be called like a file.
+    const found = await stat(path!).catch(() => null);
+    const isFile = found === null ? packageKindOf(path!) !== null : !found.isDirectory();
+    const folder = isFile ? posix.dirname(path!) : path!;
+    return { root: await openLocalFolder(folder), only: isFile ? posix.basename(path!) : null };
+  }
+  const login = user !== undefined && passwordFile !== undefined ? { user, passwordFile } : null;
+  const address = new URL(url);
+  const last = decodeURIComponent(posix.basename(address.pathname));
+  if (packageKindOf(last) === null || address.pathname.endsWith('/')) {
+    return { root: openHttpFolder(url, login), only: null };
+  }
+  return { root: openHttpFolder(new URL('.', address).href, login), only: last };
+}
+
+/** The files that packages are found by, each with the name that its machine has at the site. */
+export async function packagesOf(
+  root: Folder,
+  only: string | null,
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
+  const all = only === null ? await root.list(signal) : [only];
+  const described = all.filter((path) => !['image', null].includes(packageKindOf(path)));
+  // What lies beside a descriptor is taken for its disk; an image alone in a folder is a machine of its own.
+  const taken = new Set(described.filter((path) => packageKindOf(path) !== 'ova').map((path) => posix.dirname(path)));
+  const images = all.filter((path) => packageKindOf(path) === 'image');
+  const alone = images.filter((path) => !taken.has(posix.dirname(path)) && !pieceOf(path, images));
+  const paths = [...described, ...alone].sort();
+  const names = new Map<string, string>();
+  for (const path of paths) {
+    const free = namesOf(path).find((name) => paths.every((other) => other === path || !namesOf(other).includes(name)));
+    names.set(free ?? path.replaceAll('/', ':'), path);
+  }
+  return names;
+}
+
+/** Whether an image is a part of another: the extents of a VMDK, or what it was before a snapshot. */
+function pieceOf(path: string, images: readonly string[]): boolean {
+  const base = path.replace(
+    /-(flat|delta|sesparse|rdm|rdmp|ctk|[sf]\d{3}|\d{6}(-delta|-sesparse|-s\d{3})?)\.vmdk$/i,
+    '.vmdk',
+  );
+  return base !== path && images.includes(base);
+}
+
+/** What a package may be called: `web01`, `web01.ova`, `export:web01.ova`. */
+function namesOf(path: string): string[] {
+  const file = posix.basename(path);
+  const plain = compressionOfName(file) ? file.replace(/\.[^.]*$/, '') : file;
+  return [...new Set([plain.replace(/\.[^.]*$/, ''), file, path.replaceAll('/', ':')])];
+}
+
+/** @throws VmferryError `NotFound`, naming the machines that exist. */
+export async function openMachine(
+  at: FilesConnection,
+  root: Folder,
+  only: string | null,
+  vm: string,
+  signal?: AbortSignal,
+): Promise<Machine> {
+  const names = await packagesOf(root, only, signal);
+  // `appliance:web` is one of several in a package.
+  const inner = [...names].find(([name]) => vm.startsWith(`${name}:`));
+  const path = names.get(vm) ?? inner?.[1];
+  if (path === undefined) throw unknown(at, vm, [...names.keys()]);
+  const from = await openPackage(root, path, at.scratch, signal);
+  const wanted = names.has(vm) ? null : vm.slice(inner![0].length + 1);
+  const found =
+    wanted === null
+      ? from.machines.length === 1
+        ? from.machines[0]
+        : undefined
+      : from.machines.find((each) => each.vm.name === wanted);
+  if (found) return { name: vm, from, foreign: found };
+  await from.close();
+  const base = names.has(vm) ? vm : inner![0];
+  throw unknown(
+    at,
+    vm,
+    from.machines.map((each) => `${base}:${each.vm.name}`),
+  );
+}
+
+function unknown(at: FilesConnection, vm: string, known: string[]): VmferryError {
+  return new VmferryError('NotFound', `there is no VM "${vm}" at ${at.site}`, {
+    platform: 'files',
+    remedy: `VMs there: ${known.slice(0, 50).join(', ') || 'none'}.`,
+  });
+}
+
+/** What a package leaves open and a target needs, made from the machine's place, so that it is the same each time. */
+export function madeUuid(at: FilesConnection, { from, foreign }: Machine): string {
+  const hex = createHash('sha256').update(`uuid\0${at.address}\0${from.path}\0${foreign.vm.name}`).digest('hex');
+  // RFC 9562, version 8: of our own making.
+  const variant = '89ab'[parseInt(hex[16]!, 16) % 4]!;
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join('-');
+}
+
+/** In QEMU's range, 52:54:00. */
+export function madeMac(at: FilesConnection, { from, foreign }: Machine, nth: number): string {
+  const hex = createHash('sha256').update(`mac\0${at.address}\0${from.path}\0${foreign.vm.name}\0${nth}`).digest('hex');
+  return `52:54:00:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`;
+}

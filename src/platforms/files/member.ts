@@ -1,0 +1,53 @@
+import { VmferryError } from '../../errors.js';
+import type { RandomAccess } from './random-access.js';
+
+/** Where bytes lie, so that a tool can be sent there; a part has offsets of its own. */
+export type Location =
+  | { kind: 'file'; path: string }
+  | { kind: 'http'; url: string; login: HttpLogin | null }
+  | { kind: 'part'; of: Location; offsetBytes: number; sizeBytes: number };
+
+/** For HTTP's basic authentication; the password is read when it is needed. */
+export interface HttpLogin {
+  user: string;
+  passwordFile: string;
+}
+
+/** A file of a folder or an archive, opened. */
+export interface Member extends RandomAccess {
+  readonly location: Location;
+  /** Differs as soon as it is another file, or was written to. */
+  readonly stamp: string;
+  close(): Promise<void>;
+}
+
+/** Where the files of a machine lie: a directory, the same behind HTTP, or an archive. */
+export interface Folder {
+  /** For messages: a path or an address, without secrets. */
+  readonly name: string;
+  /**
+   * Names of the files in it and, of a directory, in its directories, by `/`.
+   * @throws VmferryError `NotSupported` where it cannot be listed, `NotFound`, `Denied`, `Unreachable`.
+   */
+  list(signal?: AbortSignal): Promise<string[]>;
+  /**
+   * Opens a file; null where there is none.
+   * @throws VmferryError `HostileInput` where the name leads out of the folder, or to something that is no plain file.
+   */
+  open(name: string, signal?: AbortSignal): Promise<Member | null>;
+  close(): Promise<void>;
+}
+
+/** All of a small file, such as a descriptor. @throws VmferryError `HostileInput` where it is larger than `mostBytes`. */
+export async function readSmall(member: Member, mostBytes: number, signal?: AbortSignal): Promise<Buffer> {
+  if (member.sizeBytes > mostBytes) throw tooLarge(member.name, member.sizeBytes, mostBytes);
+  return await member.read(0, member.sizeBytes, signal);
+}
+
+function tooLarge(name: string, sizeBytes: number, mostBytes: number): VmferryError {
+  return new VmferryError(
+    'HostileInput',
+    `cannot read ${name}: it has ${sizeBytes} bytes, and no such file needs more than ${mostBytes}`,
+    { platform: 'files', remedy: 'See whether it is the right file.' },
+  );
+}

@@ -1,0 +1,44 @@
+import { VmferryError } from '../../errors.js';
+import { checkManifest, parseManifest } from './manifest.js';
+import { readSmall, type Member } from './member.js';
+import type { Package } from './package.js';
+import { textOf } from './text.js';
+
+const MOST_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+/** The manifest's name: that of the descriptor, with `.mf` (DSP0243, section 5.1). Null where there is none. */
+export function manifestNameOf(from: Package): string | null {
+  if (from.kind !== 'ova' && from.kind !== 'ovf') return null;
+  return from.descriptor?.replace(/\.ovf$/i, '.mf') ?? null;
+}
+
+/**
+ * Compares every file that the package's manifest names with its digest. Without a manifest there is nothing to compare.
+ * @returns how many files were compared; null without a manifest
+ * @throws VmferryError `HostileInput` naming the first file that differs or is missing.
+ */
+export async function checkPackage(from: Package, signal?: AbortSignal): Promise<number | null> {
+  const name = manifestNameOf(from);
+  const manifest = name === null ? null : await from.files.open(name, signal);
+  if (!manifest) return null;
+  const members = new Map<string, Member>();
+  try {
+    const text = textOf(await readSmall(manifest, MOST_MANIFEST_BYTES, signal));
+    const entries = parseManifest(text, manifest.name);
+    for (const { file } of entries) {
+      const member = members.has(file) ? null : await from.files.open(file, signal);
+      if (member) members.set(file, member);
+    }
+    await checkManifest(entries, members, signal ? { signal } : {});
+    const disks = from.machines.flatMap(({ disks }) => disks.flatMap(({ reference }) => reference ?? []));
+    const unlisted = disks.find((each) => !members.has(each));
+    if (unlisted === undefined) return entries.length;
+    throw new VmferryError('HostileInput', `cannot trust ${from.files.name}/${unlisted}: ${name} does not name it`, {
+      platform: 'files',
+      remedy: 'Export the machine again; a manifest names every file of its package.',
+    });
+  } finally {
+    await manifest.close();
+    for (const member of members.values()) await member.close();
+  }
+}

@@ -1,0 +1,144 @@
+import { VmferryError } from '../../errors.js';
+import { openArchive } from './archive-folder.js';
+import { bareMachine, imageFormatOf } from './bare-image.js';
+import { compressionOfName } from './compression.js';
+import { parseDomainXml } from './domain-xml.js';
+import type { ForeignVm } from './foreign.js';
+import { readSmall, type Folder, type Member } from './member.js';
+import { parseOvf } from './ovf.js';
+import { unpackedMember, type Scratch } from './unpacked.js';
+import { parseVbox } from './vbox.js';
+import { textOf } from './text.js';
+import { vmwareMachine } from './vmware.js';
+
+/** More than any descriptor needs. */
+const MOST_DESCRIPTOR_BYTES = 4 * 1024 * 1024;
+
+export type PackageKind = 'ova' | 'ovf' | 'vmx' | 'vbox' | 'domain-xml' | 'image';
+
+/** One exported set of machines, as it lies there: what describes them, and the folder that their files are in. */
+export interface Package {
+  /** The file that it was found by, in the site's folder: `web01.ova`, `web01/web01.ovf`. */
+  path: string;
+  kind: PackageKind;
+  machines: ForeignVm[];
+  /** Where the names in the descriptor are looked up. */
+  files: Folder;
+  /** Names of the descriptor and of what belongs to it beside disks, in `files`. */
+  descriptor: string | null;
+  close(): Promise<void>;
+}
+
+/** What kind of package a file is by its name; null for what is none. */
+export function packageKindOf(path: string): PackageKind | null {
+  const name = (compressionOfName(path) ? path.replace(/\.[^.]*$/, '') : path).toLowerCase();
+  if (/\.(ova|tar)$/.test(name) || /\.(tgz|tbz2|txz)$/i.test(path)) return 'ova';
+  if (name.endsWith('.ovf')) return 'ovf';
+  if (name.endsWith('.vmx')) return 'vmx';
+  if (name.endsWith('.vbox')) return 'vbox';
+  if (name.endsWith('.xml')) return 'domain-xml';
+  return imageFormatOf(path) === undefined ? null : 'image';
+}
+
+/**
+ * Opens the package that a file of the folder is, or begins.
+ * @throws VmferryError `NotFound`, `NotSupported` (no such kind of file), `HostileInput`.
+ */
+export async function openPackage(
+  root: Folder,
+  path: string,
+  scratch: Scratch,
+  signal?: AbortSignal,
+): Promise<Package> {
+  const kind = packageKindOf(path);
+  if (kind === null) {
+    throw new VmferryError('NotSupported', `cannot read ${path}: its name is of no kind that is known here`, {
+      platform: 'files',
+      remedy:
+        'Known are .ova, .ovf, .vmx, .vbox, .xml (of libvirt) and the images .vmdk, .vhd, .vhdx, .vdi, .qcow2, .qcow, .raw, .img, also compressed (.gz, .bz2, .xz, .zst).',
+    });
+  }
+  if (kind === 'ova') return await openOva(root, path, scratch, signal);
+  const within = folderOf(root, path);
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const common = { path, kind, files: within, close: () => Promise.resolve() };
+  if (kind === 'image') {
+    return { ...common, machines: [await bareMachine(within, name, signal)], descriptor: null };
+  }
+  const text = await readText(within, name, signal);
+  return { ...common, machines: await described(kind, text, within, name, signal), descriptor: name };
+}
+
+async function described(
+  kind: Exclude<PackageKind, 'ova' | 'image'>,
+  text: string,
+  files: Folder,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ForeignVm[]> {
+  const what = `${files.name}/${name}`;
+  if (kind === 'ovf') return parseOvf(text, what).vms;
+  if (kind === 'vmx') return [await vmwareMachine(files, name, text, signal)];
+  if (kind === 'vbox') return [parseVbox(text, what)];
+  const domain = parseDomainXml(text, what);
+  if (domain) return [domain];
+  throw new VmferryError('NotSupported', `cannot read ${what}: it is not libvirt's XML of a domain`, {
+    platform: 'files',
+    remedy: 'Write it with `virsh dumpxml NAME --inactive`.',
+  });
+}
+
+/** The first .ovf of the archive describes it (DSP0243, section 5.3). */
+async function openOva(root: Folder, path: string, scratch: Scratch, signal?: AbortSignal): Promise<Package> {
+  const packed = await opened(root, path, signal);
+  const how = compressionOfName(path);
+  const archive = how ? await unpackedMember(packed, how, scratch, signal) : packed;
+  try {
+    const files = await openArchive(archive, signal);
+    const names = (await files.list()).filter((each) => each.toLowerCase().endsWith('.ovf'));
+    if (names.length !== 1) {
+      const why = names.length === 0 ? 'there is no .ovf in it' : `there are ${names.length} .ovf in it`;
+      throw new VmferryError('HostileInput', `cannot read ${archive.name}: ${why}`, {
+        platform: 'files',
+        remedy: 'Export the machine again; an OVA is a tar archive with one .ovf and its disks.',
+      });
+    }
+    const descriptor = names[0]!;
+    const within = folderOf(files, descriptor);
+    const name = descriptor.slice(descriptor.lastIndexOf('/') + 1);
+    const { vms } = parseOvf(await readText(within, name, signal), `${archive.name}/${descriptor}`);
+    const close = () => archive.close();
+    return { path, kind: 'ova', machines: vms, files: within, descriptor: name, close };
+  } catch (error) {
+    await archive.close();
+    throw error;
+  }
+}
+
+async function readText(files: Folder, name: string, signal?: AbortSignal): Promise<string> {
+  const member = await opened(files, name, signal);
+  try {
+    return textOf(await readSmall(member, MOST_DESCRIPTOR_BYTES, signal));
+  } finally {
+    await member.close();
+  }
+}
+
+async function opened(files: Folder, name: string, signal?: AbortSignal): Promise<Member> {
+  const member = await files.open(name, signal);
+  if (member) return member;
+  throw new VmferryError('NotFound', `cannot open ${files.name}/${name}: there is no such file`, { platform: 'files' });
+}
+
+/** The folder that a file lies in: names in a descriptor are relative to it, and lead nowhere above it. */
+export function folderOf(root: Folder, path: string): Folder {
+  const under = path.slice(0, path.lastIndexOf('/') + 1);
+  if (under === '') return { ...root, close: () => Promise.resolve() };
+  return {
+    name: `${root.name}/${under.slice(0, -1)}`,
+    list: async (signal) =>
+      (await root.list(signal)).filter((each) => each.startsWith(under)).map((each) => each.slice(under.length)),
+    open: (name, signal) => root.open(under + name, signal),
+    close: () => Promise.resolve(),
+  };
+}
