@@ -1,0 +1,137 @@
+import { posix } from 'node:path';
+import { replaceAll, type ConfigFiles } from './config-files.js';
+import { expandGlob } from './glob.js';
+import { shellAssignments } from './shell-assignments.js';
+
+/** Where a guest keeps its kernel's arguments, and how they stand there. */
+
+/** One kernel's arguments in a file. */
+export interface BootArguments {
+  path: string;
+  kind: 'grub-defaults' | 'grub-entry' | 'grub-variable' | 'loader-entry' | 'command-line' | 'grub-legacy-defaults';
+  /** As written, with quotes; changing it changes the file. */
+  raw: string;
+  start: number;
+  end: number;
+  /** For GRUB_CMDLINE_LINUX and its like. */
+  key: string;
+  /** False where the kernel is started without an initramfs, which is what knows UUIDs. */
+  initramfs: boolean;
+}
+
+export interface BootFile {
+  path: string;
+  text: string;
+  arguments: BootArguments[];
+}
+
+type Kind = 'defaults' | 'grub' | 'legacy' | 'entry' | 'line';
+
+const PLACES: [string, Kind][] = [
+  ['/etc/default/grub', 'defaults'],
+  ['/etc/default/grub.d/*.cfg', 'defaults'],
+  ['/boot/grub/grub.cfg', 'grub'],
+  ['/boot/grub2/grub.cfg', 'grub'],
+  ['/boot/efi/EFI/*/grub.cfg', 'grub'],
+  ['/boot/grub/menu.lst', 'legacy'],
+  ['/boot/grub/grub.conf', 'legacy'],
+  ['/boot/loader/entries/*.conf', 'entry'],
+  ['/boot/efi/loader/entries/*.conf', 'entry'],
+  ['/efi/loader/entries/*.conf', 'entry'],
+  ['/etc/kernel/cmdline', 'line'],
+];
+
+/** All places that this guest has, in the order in which GRUB's own scripts read them. */
+export async function bootFiles(files: ConfigFiles): Promise<BootFile[]> {
+  const found: BootFile[] = [];
+  for (const [pattern, kind] of PLACES) {
+    for (const path of await expandGlob(files, pattern)) {
+      const text = await files.read(path);
+      if (text !== null) found.push({ path, text, arguments: argumentsIn(path, kind, text) });
+    }
+  }
+  return found;
+}
+
+/** Changes arguments where `change` gives other ones, and writes the file if any did. */
+export async function changeArguments(
+  files: ConfigFiles,
+  file: BootFile,
+  change: (each: BootArguments) => string,
+): Promise<void> {
+  const replacements = file.arguments.map((each) => ({ start: each.start, end: each.end, by: change(each) }));
+  await files.write(file.path, replaceAll(file.text, replacements));
+}
+
+function argumentsIn(path: string, kind: Kind, text: string): BootArguments[] {
+  if (kind === 'defaults') {
+    return shellAssignments(text)
+      .filter(({ key }) => key.startsWith('GRUB_CMDLINE_LINUX'))
+      .map(({ key, start, end }) => {
+        return { path, kind: 'grub-defaults', raw: text.slice(start, end), start, end, key, initramfs: true };
+      });
+  }
+  const lines = linesOf(text);
+  const initramfs = kind === 'line' ? [] : withInitramfs(lines, kind);
+  const found: BootArguments[] = [];
+  for (const [index, { line, start }] of lines.entries()) {
+    const head = headOf(kind, line);
+    const raw = head === null ? '' : line.slice(head.length).trimEnd();
+    if (head === null || raw.length + head.length === 0) continue;
+    const at = { path, raw, start: start + head.length, end: start + head.length + raw.length, key: '' };
+    const words = line.trim().split(/\s+/, 2);
+    const what = kind === 'entry' ? 'loader-entry' : kind === 'line' ? 'command-line' : 'grub-entry';
+    if (words[0] === '#') found.push({ ...at, kind: 'grub-legacy-defaults', initramfs: true });
+    else if (words[0] === 'set') found.push({ ...at, kind: 'grub-variable', initramfs: true });
+    else found.push({ ...at, kind: what, initramfs: kind === 'line' || (initramfs[index] ?? false) });
+  }
+  return found;
+}
+
+/** What stands before the arguments of a line that has some, or null. */
+function headOf(kind: Kind, line: string): string | null {
+  // `# kopt=` is what Debian's update-grub takes for the legacy GRUB.
+  const patterns: Record<Kind, RegExp> = {
+    defaults: /^$/,
+    grub: /^[ \t]*(?:(?:linux|linux16|linuxefi)[ \t]+[^ \t]+|set[ \t]+(?:default_)?kernelopts=)/,
+    legacy: /^(?:[ \t]*kernel[ \t]+(?:--[^ \t]+[ \t]+)*[^ \t]+|# kopt=)/,
+    entry: /^options(?=[ \t])/,
+    line: /^(?!#)/,
+  };
+  const head = patterns[kind].exec(line)?.[0] ?? null;
+  return head !== null && /memtest|\/xen[^/]*$|\.c32$|ipxe/.test(head) ? null : head;
+}
+
+/** For each line, whether an `initrd` belongs to the same entry. */
+function withInitramfs(lines: readonly { line: string }[], kind: Kind): boolean[] {
+  const found: boolean[] = [];
+  let seen = kind === 'entry' && lines.some(({ line }) => /^initrd\s/.test(line));
+  for (let index = lines.length - 1; index >= 0; index -= 1) {
+    const word = /^[ \t]*([a-z0-9]*|\})/.exec(lines[index]?.line ?? '')?.[1] ?? '';
+    if (kind !== 'entry' && ['menuentry', 'submenu', 'title', '}'].includes(word)) seen = false;
+    // In the legacy GRUB, a Xen entry has its kernel and initramfs as modules.
+    if (word.startsWith('initrd')) seen = true;
+    found[index] = seen;
+  }
+  return found;
+}
+
+function linesOf(text: string): { line: string; start: number }[] {
+  let start = 0;
+  return text.split('\n').map((line) => {
+    const each = { line, start };
+    start += line.length + 1;
+    return each;
+  });
+}
+
+/** GRUB's environment block keeps the arguments of Red Hat 8's entries (`kernelopts`); it has a fixed size and is not edited. */
+export async function environmentArguments(files: ConfigFiles): Promise<{ path: string; value: string } | null> {
+  for (const dir of ['/boot/grub2', '/boot/grub', '/boot/efi/EFI/redhat', '/boot/efi/EFI/centos']) {
+    const path = posix.join(dir, 'grubenv');
+    const text = (await files.list(dir)).includes('grubenv') ? await files.read(path) : null;
+    const line = text?.split('\n').find((each) => each.startsWith('kernelopts='));
+    if (line !== undefined) return { path, value: line.slice('kernelopts='.length) };
+  }
+  return null;
+}

@@ -1,0 +1,107 @@
+import type { Finding } from '../../model/finding.js';
+import { shown } from '../config-files.js';
+import type { FoundName } from './found-names.js';
+import { byNumber, ethernetAddress } from './names.js';
+
+/** Which card has which name, and how that is known, best first. */
+
+export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'only-one' | 'order';
+
+export interface PinnedNic {
+  mac: string;
+  name: string;
+  evidence: Evidence;
+}
+
+export interface Known {
+  /** What a running guest's agent reported. */
+  seen: readonly { name: string; mac: string }[];
+  /** What udev rules and .link files say. */
+  rules: readonly { name: string; mac: string }[];
+}
+
+/** `macs` in the order of the machine's description; `names` as the configuration has them. */
+export function assignNames(
+  macs: readonly string[],
+  names: readonly FoundName[],
+  known: Known,
+): { pinned: PinnedNic[]; findings: Finding[] } {
+  const pinned: PinnedNic[] = [];
+  const findings: Finding[] = [];
+  const freeMacs = new Set(macs);
+  const freeNames = new Map(names.map((each) => [each.name, each]));
+  const take = (mac: string, name: string, evidence: Evidence) => {
+    if (!freeMacs.delete(mac) || !freeNames.delete(name)) return;
+    pinned.push({ mac, name, evidence });
+  };
+  const takeClear = (pairs: Pair[], evidence: Evidence) => {
+    const usable = pairs.filter(({ mac, name }) => freeMacs.has(mac) && freeNames.has(name));
+    clear(usable).forEach(({ mac, name }) => take(mac, name, evidence));
+  };
+
+  const seen = known.seen.flatMap(({ name, mac }) => ({ name, mac: ethernetAddress(mac) ?? '' }));
+  takeClear(seen, 'agent');
+  takeClear(
+    names.flatMap(({ name, macs: own }) => [...own].map((mac) => ({ name, mac }))),
+    'config-mac',
+  );
+  // The last rule for a card is the one that counts.
+  const rules = new Map(known.rules.map(({ mac, name }) => [mac, name]));
+  takeClear(
+    [...rules].map(([mac, name]) => ({ mac, name })),
+    'udev-rule',
+  );
+
+  // A name whose own address is on no card any more is the less likely one.
+  const rest = [...freeNames.values()].sort(
+    (a, b) => Math.min(a.macs.size, 1) - Math.min(b.macs.size, 1) || byNumber(a.name, b.name),
+  );
+  const [onlyMac] = freeMacs;
+  if (freeMacs.size === 1 && rest.length === 1 && onlyMac !== undefined) take(onlyMac, rest[0]?.name ?? '', 'only-one');
+  const cards = [...freeMacs];
+  const guessed = rest.filter(({ name }) => freeNames.has(name)).slice(0, cards.length);
+  // Of the names that are left, the cards get theirs in the order of their numbers.
+  const inOrder = guessed.sort((a, b) => byNumber(a.name, b.name));
+  inOrder.forEach(({ name }, index) => take(cards[index] ?? '', name, 'order'));
+  if (inOrder.length > 0) {
+    const pairs = inOrder.map(({ name }, index) => `${shown(name)} is ${cards[index] ?? ''}`);
+    findings.push({
+      id: 'guest.nic-order',
+      severity: 'warning',
+      message: `Nothing tells which network card has which name in the guest; by their order, ${pairs.join(', ')}.`,
+      remedy: "Compare with the running guest (`ip link`), or let its agent run, which reports the cards' names.",
+    });
+  }
+  findings.push(...left([...freeNames.values()]));
+  return { pinned: pinned.sort((a, b) => macs.indexOf(a.mac) - macs.indexOf(b.mac)), findings };
+}
+
+interface Pair {
+  mac: string;
+  name: string;
+}
+
+/** Pairs that no other contradicts: members of a bond, for one, all show the bond's address while it runs. */
+function clear(pairs: readonly Pair[]): Pair[] {
+  const distinct = [...new Map(pairs.map((pair) => [`${pair.mac} ${pair.name}`, pair])).values()];
+  const count = (key: keyof Pair) => {
+    const counts = new Map<string, number>();
+    for (const pair of distinct) counts.set(pair[key], (counts.get(pair[key]) ?? 0) + 1);
+    return counts;
+  };
+  const [macs, names] = [count('mac'), count('name')];
+  return distinct.filter(({ mac, name }) => macs.get(mac) === 1 && names.get(name) === 1);
+}
+
+function left(names: readonly FoundName[]): Finding[] {
+  if (names.length === 0) return [];
+  const list = names.slice(0, 20).map(({ name, path }) => `${shown(name)} (${shown(path)})`);
+  return [
+    {
+      id: 'guest.nic-unknown',
+      severity: 'warning',
+      message: `The guest configures network cards that the machine does not have: ${list.join(', ')}.`,
+      remedy: 'See whether they are leftovers; if not, the machine lacks network cards.',
+    },
+  ];
+}

@@ -1,0 +1,88 @@
+import { shown, type ConfigFiles } from '../config-files.js';
+import { ethernetAddress, isInterfaceName, looksVirtual, physicalBase } from './names.js';
+
+/** A network card that the guest's configuration names. */
+export interface FoundName {
+  name: string;
+  /** Addresses that the configuration says this card has. */
+  macs: Set<string>;
+  /** The file that named it first. */
+  path: string;
+}
+
+/** More cards than any machine has. */
+const MAX_NAMES = 500;
+
+/** What the readers of the several network systems find. */
+export class FoundNames {
+  /** Names that the network system itself gives to the card with this address at each start, so that no pin is needed. */
+  readonly selfPinned = new Map<string, string>();
+  /** Addresses by which a configuration finds a card, and where. */
+  readonly addresses = new Map<string, string>();
+  private readonly names = new Map<string, FoundName & { sure: boolean }>();
+  private readonly made = new Set<string>();
+  private readonly strange = new Set<string>();
+
+  constructor(private readonly files: ConfigFiles) {}
+
+  /**
+   * A name that stands for a card, or for something on one (`eth0.100`, `eth0:1`).
+   * `sure`: the configuration says that it is a card, whatever its name looks like.
+   */
+  use(given: string, path: string, more: { mac?: string | null; sure?: boolean } = {}): void {
+    if (given === '' || given === 'lo') return;
+    const name = physicalBase(given);
+    if (name !== given && !given.includes(':')) this.made.add(given);
+    if (!isInterfaceName(name)) return this.refuse(given, path);
+    const known = this.names.get(name);
+    if (!known && this.names.size >= MAX_NAMES) {
+      this.files.skip(path, `the guest names more than ${MAX_NAMES} network cards`);
+      return;
+    }
+    const found = known ?? { name, macs: new Set<string>(), path, sure: false };
+    found.sure ||= more.sure ?? false;
+    const mac = this.address(more.mac ?? '', path);
+    if (mac) found.macs.add(mac);
+    this.names.set(name, found);
+  }
+
+  /** A name of something that software makes: a bond, bridge, VLAN, tunnel, or of a wireless card. */
+  virtual(name: string): void {
+    if (name !== '') this.made.add(name);
+  }
+
+  /** An address by which a configuration finds a card; returns it in its usual form. */
+  address(text: string, path: string): string | null {
+    const mac = ethernetAddress(text);
+    if (mac && !this.addresses.has(mac)) this.addresses.set(mac, path);
+    return mac;
+  }
+
+  /** Only by a property of the card that is another at the target. */
+  byHardware(path: string, property: string): void {
+    this.files.findings.push({
+      id: 'guest.nic-match',
+      severity: 'warning',
+      message: `${shown(path)} finds a network card by its ${property}, which is another at the target.`,
+      remedy: 'Let it name the card by its MAC address instead, before the move.',
+    });
+  }
+
+  /** The names of cards, without what software makes on them. */
+  physical(): FoundName[] {
+    return [...this.names.values()]
+      .filter(({ name, sure }) => !this.made.has(name) && (sure || !looksVirtual(name)))
+      .map(({ name, macs, path }) => ({ name, macs, path }));
+  }
+
+  private refuse(given: string, path: string): void {
+    if (this.strange.has(given) || this.strange.size >= 20) return;
+    this.strange.add(given);
+    this.files.findings.push({
+      id: 'guest.nic-name',
+      severity: 'warning',
+      message: `${shown(path)} names a network card ${shown(given)}, which is no name that the kernel takes.`,
+      remedy: 'Correct the name in the guest.',
+    });
+  }
+}

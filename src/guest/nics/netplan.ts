@@ -1,0 +1,92 @@
+import { parse } from 'yaml';
+import type { ConfigFiles } from '../config-files.js';
+import { isGlob } from '../glob.js';
+import type { FoundNames } from './found-names.js';
+
+/** /etc/netplan/*.yaml, cloud-init's too: netplan(5), "Properties for physical device types". */
+
+/** Parsing costs far more than reading; no plan comes near. */
+const MAX_YAML_CHARS = 256 * 1024;
+
+type Plan = ReadonlyMap<unknown, unknown>;
+
+const MADE = ['bonds', 'bridges', 'vlans', 'wifis', 'modems', 'tunnels', 'vrfs', 'dummy-devices', 'virtual-ethernets'];
+
+export async function readNetplan(files: ConfigFiles, found: FoundNames): Promise<void> {
+  // A file hides one of the same name in a folder before; all are then merged in the order of their names.
+  const byName = new Map<string, { path: string; plan: Plan }>();
+  for (const dir of ['/lib/netplan', '/etc/netplan']) {
+    for (const { path, name, text } of await files.all(dir, (each) => /^[^.].*\.ya?ml$/.test(each))) {
+      const plan = parsePlan(files, path, text);
+      if (plan) byName.set(name, { path, plan });
+    }
+  }
+  const merged = new Map<string, { path: string; settings: Map<unknown, unknown> }>();
+  const sorted = [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+  for (const { path, plan } of sorted) {
+    for (const kind of ['ethernets', ...MADE]) {
+      for (const [id, settings] of entries(plan.get(kind))) {
+        const key = `${kind} ${id}`;
+        const known = merged.get(key) ?? { path, settings: new Map<unknown, unknown>() };
+        asMap(settings)?.forEach((value, name) => known.settings.set(name, value));
+        merged.set(key, known);
+      }
+    }
+  }
+  const ids = new Set([...merged.keys()].map((key) => key.slice(key.indexOf(' ') + 1)));
+  for (const [key, { path, settings }] of merged) {
+    const id = key.slice(key.indexOf(' ') + 1);
+    if (key.startsWith('ethernets ')) readCard(found, path, id, settings);
+    else readMade(found, path, id, settings, ids);
+  }
+}
+
+function parsePlan(files: ConfigFiles, path: string, text: string): Plan | null {
+  if (text.length > MAX_YAML_CHARS) return files.skip(path, `it is longer than ${MAX_YAML_CHARS} characters`);
+  try {
+    // netplan takes no aliases, so neither bombs nor anything else is lost without them; maps keep keys like __proto__.
+    const whole: unknown = parse(text, { maxAliasCount: 0, mapAsMap: true, logLevel: 'silent' });
+    return asMap(asMap(whole)?.get('network')) ?? null;
+  } catch (error) {
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
+    return files.skip(path, `it is no YAML that netplan takes (${why.slice(0, 100).replace(/[.:]$/, '')})`);
+  }
+}
+
+function readCard(found: FoundNames, path: string, id: string, settings: Plan): void {
+  const match = asMap(settings.get('match'));
+  const newName = asText(settings.get('set-name'));
+  if (!match) return found.use(newName || id, path, { sure: true });
+  const mac = asText(match.get('macaddress'));
+  const name = asText(match.get('name'));
+  if (newName) {
+    found.use(newName, path, { mac, sure: true });
+    // netplan writes a .link file and a udev rule for it at each start (netplan, src/networkd.c).
+    const address = found.address(mac, path);
+    if (address && !name) found.selfPinned.set(newName, address);
+  }
+  if (name && !isGlob(name) && !newName) found.use(name, path, { mac, sure: true });
+  else if (mac) found.address(mac, path);
+  for (const property of ['driver', 'path']) if (match.has(property)) found.byHardware(path, property);
+}
+
+function readMade(found: FoundNames, path: string, id: string, settings: Plan, ids: ReadonlySet<string>): void {
+  found.virtual(id);
+  const members = settings.get('interfaces');
+  const below = [...(Array.isArray(members) ? (members as unknown[]) : []), settings.get('link')].map(asText);
+  // Members are names of definitions; netplan refuses others, but another file may be added later.
+  for (const member of below) if (!ids.has(member)) found.use(member, path);
+}
+
+function asMap(value: unknown): Map<unknown, unknown> | null {
+  return value instanceof Map ? value : null;
+}
+
+/** YAML reads `100` and `1e1` as numbers; as names they are what they print as. */
+function asText(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+function entries(value: unknown): [string, unknown][] {
+  return [...(asMap(value) ?? [])].flatMap(([key, inner]) => (asText(key) ? [[asText(key), inner]] : []));
+}

@@ -1,0 +1,64 @@
+import type { ConfigFiles } from '../config-files.js';
+import { isGlob } from '../glob.js';
+import { lastValue, settingsOf, type Setting } from '../sections.js';
+import type { FoundNames } from './found-names.js';
+
+/** NetworkManager's key files: nm-settings-keyfile(5) and nm-settings(5), with the older names of sections and keys. */
+
+const DIRS = ['/usr/lib/NetworkManager/system-connections', '/etc/NetworkManager/system-connections'];
+const ETHERNET = new Set(['ethernet', '802-3-ethernet']);
+
+export async function readNetworkManager(files: ConfigFiles, found: FoundNames): Promise<void> {
+  const wanted = (name: string) => !/^\.|~$|\.(bak|old|orig|rpmnew|rpmsave|swp|tmp|dpkg-\w+)$/.test(name);
+  for (const dir of DIRS) {
+    for (const { path, text } of await files.all(dir, wanted)) readOne(found, path, settingsOf(text, false));
+  }
+}
+
+function readOne(found: FoundNames, path: string, settings: Setting[]): void {
+  const get = (section: string, key: string) => unescape(lastValue(settings, section, key) ?? '');
+  const either = (sections: string[], key: string) => sections.map((each) => get(each, key)).find(Boolean) ?? '';
+  const type = get('connection', 'type') || (settings.some((each) => ETHERNET.has(each.section)) ? 'ethernet' : '');
+  const name = get('connection', 'interface-name');
+  const mac = byteList(either(['ethernet', '802-3-ethernet'], 'mac-address'));
+
+  if (type === '') return;
+  if (ETHERNET.has(type)) {
+    if (name === '') found.address(mac, path);
+    found.use(name, path, { mac, sure: true });
+    readMatch(found, path, get);
+    return;
+  }
+  found.virtual(name);
+  for (const section of ['bond', 'bridge', 'vlan', 'team']) found.virtual(get(section, 'interface-name'));
+  for (const parent of [get('vlan', 'parent'), get('macvlan', 'parent')]) readParent(found, path, parent);
+  found.use(get('bond', 'primary'), path);
+}
+
+/** A VLAN's parent is a name, an address, or another connection's UUID, which has a file of its own. */
+function readParent(found: FoundNames, path: string, parent: string): void {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(parent)) return;
+  if (found.address(parent, path) === null) found.use(parent, path);
+}
+
+/** Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. */
+function readMatch(found: FoundNames, path: string, get: (section: string, key: string) => string): void {
+  const names = get('match', 'interface-name').split(/[;,\s]+/);
+  const wanted = names.filter((each) => each !== '' && !each.startsWith('!')).map((each) => each.replace(/^[|&]/, ''));
+  // A pattern beside the names fits the card whatever it is called.
+  if (!wanted.some(isGlob)) wanted.forEach((each) => found.use(each, path));
+  for (const property of ['driver', 'path']) if (get('match', property)) found.byHardware(path, property);
+}
+
+/** Key files of NetworkManager before 0.9.10 wrote an address as decimal bytes: `0;12;41;1;2;3;`. */
+function byteList(text: string): string {
+  if (!/^(\d{1,3};){5}\d{1,3};?$/.test(text)) return text;
+  const bytes = text.split(';').filter(Boolean).map(Number);
+  return bytes.every((byte) => byte < 256) ? bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':') : '';
+}
+
+/** GLib's escapes in key files. */
+function unescape(text: string): string {
+  const plain = /^"(.*)"$/.exec(text)?.[1] ?? text;
+  return plain.replace(/\\([snrt\\])/g, (_, what: string) => ({ s: ' ', n: '\n', r: '\r', t: '\t' })[what] ?? '\\');
+}

@@ -1,0 +1,44 @@
+import { posix } from 'node:path';
+import type { ConfigFile, ConfigFiles } from '../config-files.js';
+import { isGlob, matchesGlob } from '../glob.js';
+import { lastValue, listValue, settingsOf, type Setting } from '../sections.js';
+import type { FoundNames } from './found-names.js';
+
+/** systemd-networkd's own configuration: systemd.network(5), systemd.netdev(5), with drop-ins. */
+
+const DIR = '/etc/systemd/network';
+
+export async function readNetworkd(files: ConfigFiles, found: FoundNames): Promise<void> {
+  for (const file of await files.all(DIR, (name) => /\.(network|netdev)$/.test(name))) {
+    // netplan writes to /run only; what is here was written by people or tools.
+    const settings = await withDropIns(files, file);
+    if (file.name.endsWith('.netdev')) found.virtual(lastValue(settings, 'NetDev', 'Name') ?? '');
+    else readNetwork(found, file.path, settings);
+  }
+}
+
+async function withDropIns(files: ConfigFiles, file: ConfigFile): Promise<Setting[]> {
+  const dropIns = await files.all(posix.join(DIR, `${file.name}.d`), (name) => name.endsWith('.conf'));
+  return [file, ...dropIns].flatMap(({ text }) => settingsOf(text, true));
+}
+
+function readNetwork(found: FoundNames, path: string, settings: Setting[]): void {
+  for (const kind of ['VLAN', 'MACVLAN', 'MACVTAP', 'IPVLAN', 'VXLAN', 'Bond', 'Bridge', 'VRF', 'Tunnel']) {
+    listValue(settings, 'Network', kind).forEach((name) => found.virtual(name));
+  }
+  const match = (...keys: string[]) => listValue(settings, 'Match', ...keys);
+  const names = match('Name', 'OriginalName');
+  const types = match('Type', 'Kind');
+  const notEthernet = types.length > 0 && !types.some((each) => each.startsWith('!') || matchesGlob(each, 'ether'));
+  const wanted = names[0]?.startsWith('!') ? [] : names.filter((each) => !each.startsWith('!'));
+  if (notEthernet) return wanted.forEach((each) => found.virtual(each));
+
+  const macs = match('MACAddress', 'PermanentMACAddress');
+  macs.forEach((each) => found.address(each, path));
+  // `en*` beside the names fits the card whatever it is called at the target.
+  const fitsAll = wanted.some((each) => isGlob(each) && matchesGlob(each, 'ens3') && matchesGlob(each, 'enp1s0'));
+  const literal = fitsAll ? [] : wanted.filter((each) => !isGlob(each));
+  const mac = literal.length === 1 && macs.length === 1 ? (macs[0] ?? null) : null;
+  literal.forEach((each) => found.use(each, path, { mac }));
+  for (const key of ['Driver', 'Path']) if (match(key).length > 0) found.byHardware(path, key.toLowerCase());
+}

@@ -1,0 +1,108 @@
+import type { Finding } from '../../model/finding.js';
+import { ConfigFiles, shown } from '../config-files.js';
+import type { Edit, GuestTree } from '../tree.js';
+import { assignNames, type PinnedNic } from './assign.js';
+import { FoundNames, type FoundName } from './found-names.js';
+import { readRedHatIfcfg } from './ifcfg-redhat.js';
+import { readSuseIfcfg } from './ifcfg-suse.js';
+import { readIfupdown } from './ifupdown.js';
+import { readLinks } from './links.js';
+import { ethernetAddress, isKernelName, isPinnable } from './names.js';
+import { namingOf } from './naming.js';
+import { readNetplan } from './netplan.js';
+import { readNetworkManager } from './network-manager.js';
+import { readNetworkd } from './networkd.js';
+import { readNameRules } from './udev-rules.js';
+import { writePins } from './write-pins.js';
+
+export type { Evidence, PinnedNic } from './assign.js';
+
+export interface PinOptions {
+  /** What a running guest's agent reported: the best evidence there is. */
+  seen?: readonly { name: string; mac: string }[];
+}
+
+export interface NicPlan {
+  /** In the order of the cards; those whose name no configuration uses are not among them. */
+  pinned: PinnedNic[];
+  /** Nothing where the names hold by themselves. */
+  edits: Edit[];
+  findings: Finding[];
+}
+
+/**
+ * Keeps the names that a guest's configuration uses for its network cards, by their MAC addresses: model and PCI place are
+ * others at the target, and with them the names. `nics` are in the order of the machine's description. A guest that finds
+ * its cards by address or pattern is left as it is. Run on its own result, it changes nothing.
+ */
+export async function pinNics(
+  tree: GuestTree,
+  nics: readonly { mac: string }[],
+  options: PinOptions = {},
+): Promise<NicPlan> {
+  const files = new ConfigFiles(tree);
+  const found = new FoundNames(files);
+  for (const read of [readIfupdown, readRedHatIfcfg, readSuseIfcfg, readNetworkManager, readNetplan, readNetworkd]) {
+    await read(files, found);
+  }
+  const rules = await readNameRules(files);
+  const links = await readLinks(files);
+  const macs = [...new Set(nics.flatMap(({ mac }) => ethernetAddress(mac) ?? []))];
+  const names = pinnable(files, found.physical());
+  const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules].map(({ mac, name }) => ({ mac, name }));
+  const { pinned, findings } = assignNames(macs, names, { seen: options.seen ?? [], rules: byRule });
+  files.findings.push(...findings, ...goneAddresses(found, macs));
+
+  const naming = await namingOf(files);
+  const open = pinned.filter(({ mac, name }) => found.selfPinned.get(name) !== mac);
+  if (open.length > 0 && !naming.udev) {
+    files.findings.push({
+      id: 'guest.nic-no-udev',
+      severity: 'warning',
+      message: 'The guest has no udev, so that the names of its network cards cannot be held; the kernel numbers them.',
+      remedy: 'Give the cards the same order at the target, and look at its addresses in the rehearsal.',
+    });
+  } else {
+    await writePins(files, open, macs, { naming, rules, links });
+  }
+  const kernels = pinned.filter(({ name }) => isKernelName(name));
+  if (kernels.length > 0 && macs.length > 1) files.findings.push(kernelNames(kernels, naming.kernelNames));
+  return { pinned, edits: files.edits(), findings: files.findings };
+}
+
+/** Names that the kernel would take but that cannot be written into a rule or a path are left alone, and said. */
+function pinnable(files: ConfigFiles, names: FoundName[]): FoundName[] {
+  const strange = names.filter(({ name }) => !isPinnable(name));
+  for (const { name, path } of strange.slice(0, 20)) {
+    files.findings.push({
+      id: 'guest.nic-name',
+      severity: 'warning',
+      message: `${shown(path)} names a network card ${shown(name)}, which cannot be held by a udev rule.`,
+      remedy: 'Give the card a name of letters, digits, `_`, `.` and `-`.',
+    });
+  }
+  return names.filter(({ name }) => isPinnable(name));
+}
+
+function goneAddresses(found: FoundNames, macs: readonly string[]): Finding[] {
+  const gone = [...found.addresses].filter(([mac]) => !macs.includes(mac)).slice(0, 20);
+  return gone.map(([mac, path]) => ({
+    id: 'guest.nic-mac',
+    severity: 'warning',
+    message: `${shown(path)} is for a network card with the address ${mac}, which the machine does not have.`,
+    remedy: 'See whether it is a leftover; if not, give the machine a card with this address.',
+  }));
+}
+
+function kernelNames(kernels: readonly PinnedNic[], byKernel: boolean): Finding {
+  const names = kernels.map(({ name }) => name).join(', ');
+  const why = byKernel
+    ? 'which the kernel also gives, in the order in which it finds the cards'
+    : 'which are names that the kernel itself may give';
+  return {
+    id: 'guest.nic-kernel-name',
+    severity: 'info',
+    message: `The guest calls network cards ${names}, ${why}; they are held by udev rules, which cannot swap two names.`,
+    remedy: 'Keep the order of the cards at the target, and look at its addresses in the rehearsal.',
+  };
+}
