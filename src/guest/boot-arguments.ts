@@ -47,7 +47,10 @@ export async function bootFiles(files: ConfigFiles): Promise<BootFile[]> {
   for (const [pattern, kind] of PLACES) {
     for (const path of await expandGlob(files, pattern)) {
       const text = await files.read(path);
-      if (text !== null) found.push({ path, text, arguments: argumentsIn(path, kind, text) });
+      if (text === null) continue;
+      const torn = kind === 'defaults' && shellAssignments(text).some((each) => each.torn);
+      if (torn) files.skip(path, 'a quote in it has no end');
+      else found.push({ path, text, arguments: argumentsIn(path, kind, text) });
     }
   }
   return found;
@@ -71,46 +74,51 @@ function argumentsIn(path: string, kind: Kind, text: string): BootArguments[] {
         return { path, kind: 'grub-defaults', raw: text.slice(start, end), start, end, key, initramfs: true };
       });
   }
+  if (kind === 'line') {
+    // kernel-install(8) takes the words of all its lines.
+    const raw = text.trimEnd();
+    return [{ path, kind: 'command-line', raw, start: 0, end: raw.length, key: '', initramfs: true }];
+  }
   const lines = linesOf(text);
-  const initramfs = kind === 'line' ? [] : withInitramfs(lines, kind);
+  const initramfs = withInitramfs(lines, kind);
   const found: BootArguments[] = [];
   for (const [index, { line, start }] of lines.entries()) {
     const head = headOf(kind, line);
     const raw = head === null ? '' : line.slice(head.length).trimEnd();
-    if (head === null || raw.length + head.length === 0) continue;
+    if (head === null) continue;
     const at = { path, raw, start: start + head.length, end: start + head.length + raw.length, key: '' };
     const words = line.trim().split(/\s+/, 2);
-    const what = kind === 'entry' ? 'loader-entry' : kind === 'line' ? 'command-line' : 'grub-entry';
+    const what = kind === 'entry' ? 'loader-entry' : 'grub-entry';
     if (words[0] === '#') found.push({ ...at, kind: 'grub-legacy-defaults', initramfs: true });
     else if (words[0] === 'set') found.push({ ...at, kind: 'grub-variable', initramfs: true });
-    else found.push({ ...at, kind: what, initramfs: kind === 'line' || (initramfs[index] ?? false) });
+    else found.push({ ...at, kind: what, initramfs: initramfs[index] ?? false });
   }
   return found;
 }
 
 /** What stands before the arguments of a line that has some, or null. */
-function headOf(kind: Kind, line: string): string | null {
+function headOf(kind: Exclude<Kind, 'line' | 'defaults'>, line: string): string | null {
   // `# kopt=` is what Debian's update-grub takes for the legacy GRUB.
-  const patterns: Record<Kind, RegExp> = {
-    defaults: /^$/,
-    grub: /^[ \t]*(?:(?:linux|linux16|linuxefi)[ \t]+[^ \t]+|set[ \t]+(?:default_)?kernelopts=)/,
-    legacy: /^(?:[ \t]*kernel[ \t]+(?:--[^ \t]+[ \t]+)*[^ \t]+|# kopt=)/,
+  const patterns = {
+    grub: /^[ \t]*(?:(?:linux|linux16|linuxefi|module|module2)[ \t]+[^ \t]+|set[ \t]+(?:default_)?kernelopts=)/,
+    legacy: /^(?:[ \t]*(?:kernel|module)[ \t]+(?:--[^ \t]+[ \t]+)*[^ \t]+|# kopt=)/,
     entry: /^options(?=[ \t])/,
-    line: /^(?!#)/,
   };
   const head = patterns[kind].exec(line)?.[0] ?? null;
-  return head !== null && /memtest|\/xen[^/]*$|\.c32$|ipxe/.test(head) ? null : head;
+  return head !== null && /memtest|\/xen[^/]*$|\.c32$|ipxe|initr|\.img$/.test(head) ? null : head;
 }
 
 /** For each line, whether an `initrd` belongs to the same entry. */
-function withInitramfs(lines: readonly { line: string }[], kind: Kind): boolean[] {
+function withInitramfs(lines: readonly { line: string }[], kind: 'grub' | 'legacy' | 'entry'): boolean[] {
   const found: boolean[] = [];
   let seen = kind === 'entry' && lines.some(({ line }) => /^initrd\s/.test(line));
   for (let index = lines.length - 1; index >= 0; index -= 1) {
-    const word = /^[ \t]*([a-z0-9]*|\})/.exec(lines[index]?.line ?? '')?.[1] ?? '';
+    const line = lines[index]?.line ?? '';
+    const word = /^[ \t]*([a-z0-9]+|\})/.exec(line)?.[1] ?? '';
     if (kind !== 'entry' && ['menuentry', 'submenu', 'title', '}'].includes(word)) seen = false;
-    // In the legacy GRUB, a Xen entry has its kernel and initramfs as modules.
-    if (word.startsWith('initrd')) seen = true;
+    // Under Xen, both the kernel and its initramfs are modules.
+    if (word.startsWith('initrd') || (word.startsWith('module') && /[ \t/](initr|[^ \t]*\.img)/.test(line)))
+      seen = true;
     found[index] = seen;
   }
   return found;

@@ -26,11 +26,10 @@ export function isRemovable(device: string, type = ''): boolean {
   return isBusName(device) && type.split(',').some((each) => each === 'iso9660' || each === 'udf');
 }
 
-/** Looks up UUIDs, and notes once each device that has none. */
+/** Looks up UUIDs, and notes each device that has none. */
 export class BusNames {
   private readonly byPath = new Map<string, GuestDevice>();
   private readonly uuids = new Map<string, Set<string>>();
-  private readonly said = new Set<string>();
 
   constructor(
     private readonly files: ConfigFiles,
@@ -38,9 +37,10 @@ export class BusNames {
   ) {
     for (const device of devices) {
       this.byPath.set(device.path, device);
-      // The several names of one device are no two devices; only kernel names tell.
+      // The several names of one device are no two devices: only kernel names tell, and `sda1` may be `xvda1` too.
       if (device.uuid === null || device.path.startsWith('/dev/disk/')) continue;
-      this.uuids.set(device.uuid, (this.uuids.get(device.uuid) ?? new Set()).add(device.path));
+      const place = device.path.replace(/^\/dev\/(sd|hd|vd|xvd)/, '');
+      this.uuids.set(device.uuid, (this.uuids.get(device.uuid) ?? new Set()).add(place));
     }
   }
 
@@ -59,9 +59,6 @@ export class BusNames {
 
   /** Notes a device name that cannot be replaced where it stands. */
   note(device: string, where: string, why: string, label: string | null): null {
-    const key = `${where} ${device}`;
-    if (this.said.has(key) || this.said.size >= 200) return null;
-    this.said.add(key);
     const way = label && /^[\w.-]+$/.test(label) ? `, such as LABEL=${label}` : '';
     const finding: Finding = {
       id: 'guest.fstab-device',
@@ -69,7 +66,7 @@ export class BusNames {
       message: `${shown(where)} names ${shown(device)}, ${why}; it may be called otherwise at the target.`,
       remedy: `Name it in the guest in a way that does not depend on its bus${way}, or see that it is not needed.`,
     };
-    this.files.findings.push(finding);
+    this.files.note(finding);
     return null;
   }
 }

@@ -7,6 +7,14 @@ const MAX_FILE_CHARS = 1024 * 1024;
 const MAX_TOTAL_CHARS = 32 * 1024 * 1024;
 const MAX_FILES = 4000;
 const MAX_NAMES = 2000;
+const MAX_FINDINGS = 200;
+
+const TOO_MANY: Finding = {
+  id: 'guest.findings-more',
+  severity: 'warning',
+  message: `There is more to say of the guest's configuration than the first ${MAX_FINDINGS} findings.`,
+  remedy: 'Look at the guest by hand: no configuration that people write is like this.',
+};
 
 /**
  * Reads a guest's configuration within bounds, gathers the edits, and notes as a finding what could not be read, so that
@@ -69,16 +77,23 @@ export class ConfigFiles {
       .map(([path, { after, mode }]) => ({ path, text: after, ...(mode === undefined ? {} : { mode }) }));
   }
 
+  /** Adds findings, each once; a guest made to bring forth very many gets one that says so instead of the rest. */
+  note(...findings: Finding[]): void {
+    for (const finding of findings) {
+      const known = this.findings.some((each) => each.id === finding.id && each.message === finding.message);
+      if (known || this.findings.length > MAX_FINDINGS) continue;
+      this.findings.push(this.findings.length < MAX_FINDINGS ? finding : TOO_MANY);
+    }
+  }
+
   /** Notes that a file was not understood; returns null. */
   skip(path: string, why: string): null {
     return this.unreadable('guest.config-unreadable', `The guest's ${shown(path)} is not looked at: ${why}.`);
   }
 
   private unreadable(id: string, message: string): null {
-    if (this.findings.length < 100 && !this.findings.some((each) => each.message === message)) {
-      const remedy = 'See by hand whether it names disks or network cards that get other names at the target.';
-      this.findings.push({ id, severity: 'warning', message, remedy });
-    }
+    const remedy = 'See by hand whether it names disks or network cards that get other names at the target.';
+    this.note({ id, severity: 'warning', message, remedy });
     return null;
   }
 }

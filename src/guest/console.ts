@@ -26,12 +26,14 @@ export async function addSerialConsole(tree: GuestTree): Promise<{ edits: Edit[]
     await changeArguments(files, file, (each) => {
       if (each.kind === 'grub-defaults') return each === defaults ? insideQuotes(each.raw) : each.raw;
       const inherits = each.raw.includes('$kernelopts') && hasSerial(environment?.value ?? '');
-      return each.kind === 'grub-variable' || inherits ? each.raw : appended(each.raw);
+      // A BLS entry may have several lines of options, of which one is enough.
+      const elsewhere = each.kind === 'loader-entry' && (each !== file.arguments.at(-1) || hasSerial(file.text));
+      return each.kind === 'grub-variable' || inherits || elsewhere ? each.raw : appended(each.raw);
     });
   }
   await addMissingDefault(files, found);
   if (environment && !hasSerial(environment.value) && usesVariable(found)) {
-    files.findings.push({
+    files.note({
       id: 'guest.console-grubenv',
       severity: 'info',
       message: `Kernels that are installed later take their arguments from ${environment.path}, which names no serial console.`,
@@ -50,9 +52,8 @@ function missing(text: string): string {
 }
 
 function appended(raw: string): string {
-  if (hasSerial(raw)) return raw;
-  const blank = raw === '' || /\s$/.test(raw) ? '' : ' ';
-  return `${raw}${blank}${missing(raw)}`;
+  // A line that goes on in the next one ends with a `\`, behind which nothing may stand.
+  return hasSerial(raw) || raw.endsWith('\\') ? raw : `${raw} ${missing(raw)}`;
 }
 
 /** The assignment that has the last word on what all kernels get; null where the port is named already or nowhere. */

@@ -66,7 +66,7 @@ function fstabLine(files: ConfigFiles, names: BusNames, fields: Field[]): Replac
   const flags = (options?.value ?? '').split(',');
   if (isRemovable(device.value, type?.value)) {
     if (!flags.includes('nofail') && !flags.includes('noauto')) {
-      files.findings.push({
+      files.note({
         id: 'guest.fstab-removable',
         severity: 'info',
         message: `/etc/fstab mounts the removable drive ${shown(device.value)} at ${shown(target?.value ?? '')} at each boot.`,
@@ -134,8 +134,7 @@ function withUuids(files: ConfigFiles, names: BusNames, { path, raw, initramfs }
     if (isBusName(device) && !initramfs) {
       const message = `${shown(path)} starts a kernel without an initramfs from ${shown(device)}; the kernel alone finds no UUID.`;
       const remedy = 'Name the root by PARTUUID in the guest, or keep the disk on the same kind of bus.';
-      const known = files.findings.some((each) => each.message === message);
-      if (!known) files.findings.push({ id: 'guest.boot-root', severity: 'warning', message, remedy });
+      files.note({ id: 'guest.boot-root', severity: 'warning', message, remedy });
       return whole;
     }
     const by = names.stable(device, path);
@@ -149,7 +148,7 @@ async function noteDeviceMap(files: ConfigFiles): Promise<void> {
     for (const line of ((await files.read(path)) ?? '').split('\n')) {
       const [drive = '', device = ''] = line.trim().split(/\s+/);
       if (!drive.startsWith('(hd') || !isBusName(device)) continue;
-      files.findings.push({
+      files.note({
         id: 'guest.grub-device-map',
         severity: 'info',
         message: `${path} says that ${shown(drive)} is ${shown(device)}, which may be called otherwise at the target.`,

@@ -6,6 +6,8 @@ export interface Assignment {
   value: string;
   /** `KEY+=`, which appends. */
   appends: boolean;
+  /** Whether a quote in it has no end; it then stops with its line, as a reader can only guess. */
+  torn: boolean;
   /** Where the value stands in the text, quotes included. */
   start: number;
   end: number;
@@ -29,7 +31,14 @@ export function shellAssignments(text: string): Assignment[] {
     }
     const start = head.lastIndex;
     const word = readWord(text, start);
-    found.push({ key: match[1] ?? '', value: word.value, appends: match[2] === '+', start, end: word.end });
+    found.push({
+      key: match[1] ?? '',
+      value: word.value,
+      appends: match[2] === '+',
+      torn: word.torn,
+      start,
+      end: word.end,
+    });
     at = word.end;
     // `A=1 command` sets it for the command only, which is of no interest; `A=1 B=2` sets both.
   }
@@ -45,7 +54,7 @@ export function shellValues(text: string): Map<string, string> {
   return values;
 }
 
-function readWord(text: string, start: number): { value: string; end: number } {
+function readWord(text: string, start: number): { value: string; end: number; torn: boolean } {
   const parts: string[] = [];
   let at = start;
   while (at < text.length) {
@@ -54,7 +63,7 @@ function readWord(text: string, start: number): { value: string; end: number } {
     if (character === "'" || character === '"') {
       const quoted = character === "'" ? singleQuoted(text, at) : doubleQuoted(text, at);
       // Without its end, a quote is a mistake of this line, and must not swallow the rest of the file.
-      if (!quoted) return { value: text.slice(at + 1, lineEnd(text, at)), end: lineEnd(text, at) };
+      if (!quoted) return { value: text.slice(at + 1, lineEnd(text, at)), end: lineEnd(text, at), torn: true };
       parts.push(quoted.value);
       at = quoted.end;
     } else if (character === '\\') {
@@ -65,7 +74,7 @@ function readWord(text: string, start: number): { value: string; end: number } {
       at += 1;
     }
   }
-  return { value: parts.join(''), end: Math.min(at, text.length) };
+  return { value: parts.join(''), end: Math.min(at, text.length), torn: false };
 }
 
 function singleQuoted(text: string, start: number): { value: string; end: number } | null {

@@ -18,6 +18,8 @@ export interface Known {
   seen: readonly { name: string; mac: string }[];
   /** What udev rules and .link files say. */
   rules: readonly { name: string; mac: string }[];
+  /** Cards that the configuration finds by their address, so that they are hardly the ones it names. */
+  nameless: ReadonlySet<string>;
 }
 
 /** `macs` in the order of the machine's description; `names` as the configuration has them. */
@@ -56,9 +58,11 @@ export function assignNames(
   const rest = [...freeNames.values()].sort(
     (a, b) => Math.min(a.macs.size, 1) - Math.min(b.macs.size, 1) || byNumber(a.name, b.name),
   );
-  const [onlyMac] = freeMacs;
-  if (freeMacs.size === 1 && rest.length === 1 && onlyMac !== undefined) take(onlyMac, rest[0]?.name ?? '', 'only-one');
-  const cards = [...freeMacs];
+  const likely = [...freeMacs].filter((mac) => !known.nameless.has(mac));
+  const [onlyMac] = likely;
+  if (likely.length === 1 && rest.length === 1 && onlyMac !== undefined) take(onlyMac, rest[0]?.name ?? '', 'only-one');
+  const unlikely = [...freeMacs].filter((mac) => known.nameless.has(mac));
+  const cards = [...likely.filter((mac) => freeMacs.has(mac)), ...unlikely];
   const guessed = rest.filter(({ name }) => freeNames.has(name)).slice(0, cards.length);
   // Of the names that are left, the cards get theirs in the order of their numbers.
   const inOrder = guessed.sort((a, b) => byNumber(a.name, b.name));

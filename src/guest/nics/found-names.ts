@@ -17,8 +17,10 @@ const MAX_NAMES = 500;
 export class FoundNames {
   /** Names that the network system itself gives to the card with this address at each start, so that no pin is needed. */
   readonly selfPinned = new Map<string, string>();
-  /** Addresses by which a configuration finds a card, and where. */
+  /** Addresses of cards that the configuration names, and where. */
   readonly addresses = new Map<string, string>();
+  /** Those by which alone it finds a card, whatever its name. */
+  readonly nameless = new Set<string>();
   private readonly names = new Map<string, FoundName & { sure: boolean }>();
   private readonly made = new Set<string>();
   private readonly strange = new Set<string>();
@@ -41,7 +43,7 @@ export class FoundNames {
     }
     const found = known ?? { name, macs: new Set<string>(), path, sure: false };
     found.sure ||= more.sure ?? false;
-    const mac = this.address(more.mac ?? '', path);
+    const mac = this.record(more.mac ?? '', path);
     if (mac) found.macs.add(mac);
     this.names.set(name, found);
   }
@@ -51,16 +53,16 @@ export class FoundNames {
     if (name !== '') this.made.add(name);
   }
 
-  /** An address by which a configuration finds a card; returns it in its usual form. */
+  /** An address by which alone a configuration finds a card; returns it in its usual form. */
   address(text: string, path: string): string | null {
-    const mac = ethernetAddress(text);
-    if (mac && !this.addresses.has(mac)) this.addresses.set(mac, path);
+    const mac = this.record(text, path);
+    if (mac) this.nameless.add(mac);
     return mac;
   }
 
   /** Only by a property of the card that is another at the target. */
   byHardware(path: string, property: string): void {
-    this.files.findings.push({
+    this.files.note({
       id: 'guest.nic-match',
       severity: 'warning',
       message: `${shown(path)} finds a network card by its ${property}, which is another at the target.`,
@@ -75,10 +77,16 @@ export class FoundNames {
       .map(({ name, macs, path }) => ({ name, macs, path }));
   }
 
+  private record(text: string, path: string): string | null {
+    const mac = ethernetAddress(text);
+    if (mac && !this.addresses.has(mac)) this.addresses.set(mac, path);
+    return mac;
+  }
+
   private refuse(given: string, path: string): void {
     if (this.strange.has(given) || this.strange.size >= 20) return;
     this.strange.add(given);
-    this.files.findings.push({
+    this.files.note({
       id: 'guest.nic-name',
       severity: 'warning',
       message: `${shown(path)} names a network card ${shown(given)}, which is no name that the kernel takes.`,

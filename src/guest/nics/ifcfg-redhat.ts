@@ -39,6 +39,7 @@ function readOne(found: FoundNames, path: string, suffix: string, values: Map<st
     values.has('TEAM_CONFIG') ||
     values.has('ESSID');
   if (made) found.virtual(device);
+  ['MASTER', 'BRIDGE', 'TEAM_MASTER', 'OVS_BRIDGE'].forEach((key) => found.virtual(get(key)));
   // `eth0.100` stands on `eth0` also where it is declared; `use` sees to that.
   if (!made || (type === 'vlan' || yes('VLAN') ? device.includes('.') : false)) {
     found.use(device, path, { mac: device.includes('.') ? null : mac, sure: !made && type === 'ethernet' });

@@ -40,7 +40,7 @@ function readOne(found: FoundNames, path: string, suffix: string, values: Map<st
 async function noteWickedXml(files: ConfigFiles): Promise<void> {
   const names = (await files.list('/etc/wicked/ifconfig')).filter((name) => name.endsWith('.xml'));
   if (names.length === 0) return;
-  files.findings.push({
+  files.note({
     id: 'guest.nic-wicked-xml',
     severity: 'info',
     message: `The guest has ${names.length} file(s) in wicked's own format in /etc/wicked/ifconfig, which are not looked at.`,

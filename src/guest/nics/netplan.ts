@@ -2,11 +2,15 @@ import { parse } from 'yaml';
 import type { ConfigFiles } from '../config-files.js';
 import { isGlob } from '../glob.js';
 import type { FoundNames } from './found-names.js';
+import { ethernetAddress } from './names.js';
 
 /** /etc/netplan/*.yaml, cloud-init's too: netplan(5), "Properties for physical device types". */
 
 /** Parsing costs far more than reading; no plan comes near. */
 const MAX_YAML_CHARS = 256 * 1024;
+
+/** The parser's time grows with the square of the depth; brackets and dashes nest for a character or two each. */
+const MAX_DEPTH = 50;
 
 type Plan = ReadonlyMap<unknown, unknown>;
 
@@ -43,14 +47,24 @@ export async function readNetplan(files: ConfigFiles, found: FoundNames): Promis
 
 function parsePlan(files: ConfigFiles, path: string, text: string): Plan | null {
   if (text.length > MAX_YAML_CHARS) return files.skip(path, `it is longer than ${MAX_YAML_CHARS} characters`);
+  if (isDeep(text)) return files.skip(path, `it is nested deeper than ${MAX_DEPTH} levels`);
   try {
     // netplan takes no aliases, so neither bombs nor anything else is lost without them; maps keep keys like __proto__.
-    const whole: unknown = parse(text, { maxAliasCount: 0, mapAsMap: true, logLevel: 'silent' });
+    const whole: unknown = parse(text, { maxAliasCount: 0, mapAsMap: true, logLevel: 'error' });
     return asMap(asMap(whole)?.get('network')) ?? null;
   } catch (error) {
     const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
     return files.skip(path, `it is no YAML that netplan takes (${why.slice(0, 100).replace(/[.:]$/, '')})`);
   }
+}
+
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (const [mark] of text.matchAll(/[[{\]}]/g)) {
+    depth = Math.max(0, depth + (mark === '[' || mark === '{' ? 1 : -1));
+    if (depth > MAX_DEPTH) return true;
+  }
+  return new RegExp(`([-?:][ \\t]+){${MAX_DEPTH}}`).test(text);
 }
 
 function readCard(found: FoundNames, path: string, id: string, settings: Plan): void {
@@ -62,7 +76,7 @@ function readCard(found: FoundNames, path: string, id: string, settings: Plan): 
   if (newName) {
     found.use(newName, path, { mac, sure: true });
     // netplan writes a .link file and a udev rule for it at each start (netplan, src/networkd.c).
-    const address = found.address(mac, path);
+    const address = ethernetAddress(mac);
     if (address && !name) found.selfPinned.set(newName, address);
   }
   if (name && !isGlob(name) && !newName) found.use(name, path, { mac, sure: true });

@@ -22,6 +22,8 @@ function readOne(found: FoundNames, path: string, settings: Setting[]): void {
   const name = get('connection', 'interface-name');
   const mac = byteList(either(['ethernet', '802-3-ethernet'], 'mac-address'));
 
+  // What it is a port of, unless that is a UUID.
+  for (const key of ['master', 'controller']) found.virtual(get('connection', key));
   if (type === '') return;
   if (ETHERNET.has(type)) {
     if (name === '') found.address(mac, path);

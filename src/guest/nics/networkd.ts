@@ -34,11 +34,11 @@ function readNetwork(found: FoundNames, path: string, settings: Setting[]): void
   if (notEthernet) return wanted.forEach((each) => found.virtual(each));
 
   const macs = match('MACAddress', 'PermanentMACAddress');
-  macs.forEach((each) => found.address(each, path));
   // `en*` beside the names fits the card whatever it is called at the target.
   const fitsAll = wanted.some((each) => isGlob(each) && matchesGlob(each, 'ens3') && matchesGlob(each, 'enp1s0'));
   const literal = fitsAll ? [] : wanted.filter((each) => !isGlob(each));
   const mac = literal.length === 1 && macs.length === 1 ? (macs[0] ?? null) : null;
   literal.forEach((each) => found.use(each, path, { mac }));
+  if (literal.length === 0) macs.forEach((each) => found.address(each, path));
   for (const key of ['Driver', 'Path']) if (match(key).length > 0) found.byHardware(path, key.toLowerCase());
 }

@@ -50,13 +50,14 @@ export async function pinNics(
   const macs = [...new Set(nics.flatMap(({ mac }) => ethernetAddress(mac) ?? []))];
   const names = pinnable(files, found.physical());
   const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules].map(({ mac, name }) => ({ mac, name }));
-  const { pinned, findings } = assignNames(macs, names, { seen: options.seen ?? [], rules: byRule });
-  files.findings.push(...findings, ...goneAddresses(found, macs));
+  const known = { seen: options.seen ?? [], rules: byRule, nameless: found.nameless };
+  const { pinned, findings } = assignNames(macs, names, known);
+  files.note(...findings, ...goneAddresses(found, macs));
 
   const naming = await namingOf(files);
   const open = pinned.filter(({ mac, name }) => found.selfPinned.get(name) !== mac);
   if (open.length > 0 && !naming.udev) {
-    files.findings.push({
+    files.note({
       id: 'guest.nic-no-udev',
       severity: 'warning',
       message: 'The guest has no udev, so that the names of its network cards cannot be held; the kernel numbers them.',
@@ -66,7 +67,7 @@ export async function pinNics(
     await writePins(files, open, macs, { naming, rules, links });
   }
   const kernels = pinned.filter(({ name }) => isKernelName(name));
-  if (kernels.length > 0 && macs.length > 1) files.findings.push(kernelNames(kernels, naming.kernelNames));
+  if (kernels.length > 0 && macs.length > 1) files.note(kernelNames(kernels, naming.kernelNames));
   return { pinned, edits: files.edits(), findings: files.findings };
 }
 
@@ -74,7 +75,7 @@ export async function pinNics(
 function pinnable(files: ConfigFiles, names: FoundName[]): FoundName[] {
   const strange = names.filter(({ name }) => !isPinnable(name));
   for (const { name, path } of strange.slice(0, 20)) {
-    files.findings.push({
+    files.note({
       id: 'guest.nic-name',
       severity: 'warning',
       message: `${shown(path)} names a network card ${shown(name)}, which cannot be held by a udev rule.`,
