@@ -153,7 +153,8 @@ menuentry 'B' {
   assert.match(findings[1]?.message ?? '', /grubenv names \/dev\/sda1, in `kernelopts`/);
 });
 
-test('hostile tables are bounded', { timeout: 10_000 }, async () => {
+test('hostile tables are bounded', async () => {
+  const before = process.cpuUsage();
   const many = await convert({
     '/etc/fstab': Array.from({ length: 30_000 }, (_, i) => `/dev/sr0 /m${i} auto ro 0 0`).join('\n'),
   });
@@ -170,4 +171,5 @@ test('hostile tables are bounded', { timeout: 10_000 }, async () => {
     '/etc/crypttab': `${'a'.repeat(500_000)} ${'\\040'.repeat(100_000)}`,
     '/etc/kernel/cmdline': 'root='.repeat(150_000),
   });
+  assert.ok(process.cpuUsage(before).user < 20_000_000, 'in seconds of the processor');
 });

@@ -6,7 +6,7 @@ import { ethernetAddress } from './names.js';
 
 /** /etc/netplan/*.yaml, cloud-init's too: netplan(5), "Properties for physical device types". */
 
-/** Parsing costs far more than reading; no plan comes near. */
+/** Of all files together: parsing costs far more than reading, and no plan comes near. */
 const MAX_YAML_CHARS = 256 * 1024;
 
 /** The parser's time grows with the square of the depth; brackets and dashes nest for a character or two each. */
@@ -19,9 +19,11 @@ const MADE = ['bonds', 'bridges', 'vlans', 'wifis', 'modems', 'tunnels', 'vrfs',
 export async function readNetplan(files: ConfigFiles, found: FoundNames): Promise<void> {
   // A file hides one of the same name in a folder before; all are then merged in the order of their names.
   const byName = new Map<string, { path: string; plan: Plan }>();
+  let chars = 0;
   for (const dir of ['/lib/netplan', '/etc/netplan']) {
     for (const { path, name, text } of await files.all(dir, (each) => /^[^.].*\.ya?ml$/.test(each))) {
-      const plan = parsePlan(files, path, text);
+      chars += text.length;
+      const plan = chars > MAX_YAML_CHARS ? tooLong(files, path) : parsePlan(files, path, text);
       if (plan) byName.set(name, { path, plan });
     }
   }
@@ -45,12 +47,23 @@ export async function readNetplan(files: ConfigFiles, found: FoundNames): Promis
   }
 }
 
+function tooLong(files: ConfigFiles, path: string): null {
+  return files.skip(path, `with it, the plans are longer than ${MAX_YAML_CHARS} characters`);
+}
+
+/** Without aliases, which netplan takes none of; and without what the parser does in the square of the length. */
+const YAML_OPTIONS = {
+  maxAliasCount: 0,
+  mapAsMap: true,
+  logLevel: 'error',
+  prettyErrors: false,
+  uniqueKeys: false,
+} as const;
+
 function parsePlan(files: ConfigFiles, path: string, text: string): Plan | null {
-  if (text.length > MAX_YAML_CHARS) return files.skip(path, `it is longer than ${MAX_YAML_CHARS} characters`);
   if (isDeep(text)) return files.skip(path, `it is nested deeper than ${MAX_DEPTH} levels`);
   try {
-    // netplan takes no aliases, so neither bombs nor anything else is lost without them; maps keep keys like __proto__.
-    const whole: unknown = parse(text, { maxAliasCount: 0, mapAsMap: true, logLevel: 'error' });
+    const whole: unknown = parse(text, YAML_OPTIONS);
     return asMap(asMap(whole)?.get('network')) ?? null;
   } catch (error) {
     const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
