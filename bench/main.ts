@@ -12,6 +12,7 @@ import { history } from './history.js';
 import { memory } from './memory.js';
 import { nbdRandom } from './nbd-random.js';
 import { nbdSparse } from './nbd-sparse.js';
+import { ovaImport } from './ova-import.js';
 import { resume } from './resume.js';
 import { verify } from './verify.js';
 
@@ -20,6 +21,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   nbdRandom,
   nbdSparse,
   fileRaw,
+  ovaImport,
   verify,
   deltaIdle,
   resume,
