@@ -56,6 +56,9 @@ export interface Guest {
   readonly consoleLog: string;
 }
 
+/** Of data disks, in their order. */
+const LETTERS = 'abcdefgh';
+
 const VIRSH = ['-q', '-c', 'qemu:///system'];
 
 /** Makes the disks of a guest in the host's pool and defines it there. The first guest of all takes the image's building. */
@@ -69,6 +72,7 @@ export async function defineGuest(host: LabHost, options: GuestOptions = {}): Pr
     hostname: name,
     address: `${address}/24`,
     recorder: `${LAN.address}:${RECORDER_PORT}`,
+    ...(dataDisks.length > 0 ? { disks: LETTERS.slice(0, dataDisks.length) } : {}),
     ...(agent ? {} : { agent: 'off' }),
     ...(options.obedient === false ? { shutdown: 'ignore' } : {}),
     ...(options.churnKibPerSecond ? { churn: String(options.churnKibPerSecond) } : {}),
@@ -76,7 +80,7 @@ export async function defineGuest(host: LabHost, options: GuestOptions = {}): Pr
   });
   const disks = [system];
   for (const [index, disk] of dataDisks.entries()) {
-    const letter = String.fromCharCode(97 + index);
+    const letter = LETTERS[index]!;
     const format = disk.format ?? 'qcow2';
     await makeDataDisk(path(letter, format), letter, disk);
     disks.push({ path: path(letter, format), format });

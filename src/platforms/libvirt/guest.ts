@@ -6,11 +6,11 @@ import { openPorts } from './site-net.js';
 /** What a running guest answers: its agent (QEMU guest agent protocol reference), its addresses, its ports. */
 
 const AGENT_SECONDS = 5;
-/** Ports of services that are common enough to be looked for. */
+/** Ports of services that are common enough to be looked for; first those of which nearly every machine has one. */
 const COMMON_PORTS = [
-  ...[21, 22, 25, 53, 80, 110, 111, 135, 139, 143, 389, 443, 445, 465, 587, 636, 993, 995, 1433, 1521, 2049, 2379],
-  ...[3000, 3128, 3268, 3306, 3389, 5000, 5432, 5601, 5672, 5900, 5985, 5986, 6379, 6443, 8000, 8080, 8081, 8443],
-  ...[8888, 9000, 9090, 9092, 9100, 9200, 10250, 11211, 15672, 27017],
+  ...[22, 80, 443, 3389, 445, 135, 25, 53, 3306, 5432, 8080, 5985],
+  ...[21, 110, 111, 139, 143, 389, 465, 587, 636, 993, 995, 1433, 1521, 2049, 2379, 3000, 3128, 3268, 5000, 5601],
+  ...[5672, 5900, 5986, 6379, 6443, 8000, 8081, 8443, 8888, 9000, 9090, 9092, 9100, 9200, 10250, 11211, 15672, 27017],
 ];
 
 const hostName = z.object({ return: z.object({ 'host-name': z.string() }) });

@@ -3,16 +3,27 @@ import type { Host } from '../../exec/host.js';
 /** TCP from the site itself, with nothing but bash (its /dev/tcp): guests are often reached from their host only. */
 
 const CONNECT_SECONDS = 2;
-/** All ports are tried at once, each by a process: on a busy host a second was not enough to find any. */
+/** Each port is tried by a process of its own: on a busy host a second was not enough to find any. */
 const SCAN_SECONDS = 3;
+/** Tried at once. All of them are more than a busy host can start in time. */
+const SCAN_AT_ONCE = 12;
 
-/** Says on standard output which of the ports accept a connection. All are tried at once; the list is ours and short. */
+/**
+ * Says on standard output which of the ports accept a connection; the list is ours and short. Where no port of the first
+ * lot gives any answer, not even a refusal, nothing is there or all is dropped on the way, and no others are tried.
+ */
 const SCAN = `
-limit=$1 address=$2; shift 2
-for port; do
-  (timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$address" "$port" 2>/dev/null && echo "$port") &
-done
-wait`;
+limit=$1 address=$2 most=$3; shift 3
+try() {
+  timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$address" "$1" 2>/dev/null
+  echo "$1 $?"
+}
+while [ $# -gt 0 ]; do
+  answers=$(for port in "\${@:1:most}"; do try "$port" & done; wait)
+  echo "$answers" | sed -n 's/ 0$//p'
+  echo "$answers" | grep -qv ' 124$' || exit 0
+  shift $(($# < most ? $# : most))
+done`;
 
 /** The first address of which any port answers, and which of them do; null where none does. */
 export async function openPorts(
@@ -22,7 +33,7 @@ export async function openPorts(
   signal?: AbortSignal,
 ): Promise<{ address: string; ports: number[] } | null> {
   for (const address of addresses) {
-    const args = ['-c', SCAN, 'bash', String(SCAN_SECONDS), address, ...ports.map(String)];
+    const args = ['-c', SCAN, 'bash', String(SCAN_SECONDS), address, String(SCAN_AT_ONCE), ...ports.map(String)];
     const { stdout } = await host.run('bash', args, { signal });
     const open = stdout.split('\n').filter(Boolean).map(Number);
     if (open.length > 0) return { address, ports: open.sort((a, b) => a - b) };
