@@ -1,5 +1,6 @@
 import type { FilesSiteConfig } from '../config.js';
 import { LocalHost } from '../exec/local.js';
+import { formatCount } from '../model/format.js';
 import { connectFiles } from '../platforms/files/connect.js';
 import { inventory } from '../platforms/files/describe.js';
 import { checked, good, type Check } from './doctor.js';
@@ -31,7 +32,7 @@ export async function filesChecks(name: string, site: FilesSiteConfig, signal: A
   const at = connectFiles(name, site);
   const vms = await checked(checks, name, 'files', () => inventory(at, signal));
   if (vms === null) return checks;
-  checks.push(good(name, 'files', `${vms.length} machines at ${at.address}`));
+  checks.push(good(name, 'files', `${formatCount(vms.length, 'machine')} at ${at.address}`));
   for (const vm of vms.filter(({ state }) => state !== 'off')) {
     const remedy = `\`vmferry describe ${name} ${vm.name}\` says why.`;
     checks.push({ where: name, what: 'files', result: 'note', found: `${vm.name} cannot be read`, remedy });
