@@ -105,7 +105,7 @@ test('a demo killed in the middle of its migration is cleared away by the next, 
   assert.equal(await next.end(), 0, next.printed + next.errors);
   const report = await reportIn(folder);
   assert.equal(report.outcome, 'completed');
-  assert.deepEqual(staying(report), ['replica at dc-new', 'domain at dc-new']);
+  assert.deepEqual(staying(report), ['domain at dc-new']);
   await assertGone(left);
   await assertGone(hosts);
 });

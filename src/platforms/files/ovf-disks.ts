@@ -1,224 +1,221 @@
 import type { Finding } from '../../model/finding.js';
 import type { DiskBus, VmDescription, VmDisk } from '../../model/vm.js';
-import { imageFormatOf } from './bare-image.js';
 import type { ForeignDisk, ImageFormat } from './foreign.js';
-import { foreignDisks, type ListedDisk } from './foreign-disks.js';
-import { removableMedium, shareable } from './foreign-findings.js';
-import { quoted } from './foreign-values.js';
-import type { OvfDisk, OvfPackage } from './ovf.js';
-import { TYPE, type Item } from './ovf-hardware.js';
+import { attachmentOf, fileOf, type Attachment } from './ovf-attachment.js';
+import { capacityOf } from './ovf-capacity.js';
+import { diskFindings, noController, noImage, removableMedium } from './ovf-disk-findings.js';
+import { isTrue, type OvfEnvelope, type OvfReference } from './ovf-envelope.js';
+import { controllersOf, type OvfController, type OvfItem } from './ovf-items.js';
+import type { OvfNode } from './ovf-node.js';
+import { formatOf, isOptical, listed } from './ovf-values.js';
 
-/** Disks and drives of an OVF's machine: which controller each hangs on, and which file it is in. */
+/** Hard disks and drives of one virtual system. */
 
-interface Controller {
-  bus: DiskBus;
-  model: string | null;
-  /** IDE's channel. */
-  number: number;
-}
-
-/** SCSI controllers by their subtypes; libvirt's names. */
-const SCSI_MODELS: [RegExp, string][] = [
-  [/sas/i, 'lsisas1068'],
-  [/lsilogic|lsi/i, 'lsilogic'],
-  [/buslogic/i, 'buslogic'],
-  [/virtualscsi|pvscsi/i, 'vmpvscsi'],
-  [/virtio/i, 'virtio-scsi'],
-];
-
-const DISKS: number[] = [TYPE.disk, TYPE.logicalDisk, TYPE.extent];
-
-export interface OvfDisks {
+export interface FoundDisks {
   disks: VmDisk[];
   foreign: ForeignDisk[];
   removable: VmDescription['removable'];
+  /** Ids of the envelope's disks, as often as they were attached. */
+  used: string[];
   findings: Finding[];
 }
 
-export function describeDisks(items: readonly Item[], found: OvfPackage): OvfDisks {
+interface Placed {
+  item: OvfItem;
+  disk: OvfNode | null;
+  file: OvfReference | null;
+  format: ImageFormat | null;
+  bus: DiskBus;
+  model: string | null;
+  /** On IDE: 2 * channel + device. */
+  slot: number;
+  /** To sort by: controllers in their order, then places at them. */
+  key: readonly [number, number];
+}
+
+/** `properties` resolves `${…}` in capacities; `bootOrder` has ids of items in the order in which they are tried. */
+export function describeDisks(
+  items: readonly OvfItem[],
+  envelope: OvfEnvelope,
+  properties: ReadonlyMap<string, string>,
+  bootOrder: readonly string[],
+): FoundDisks {
   const controllers = controllersOf(items);
   const findings: Finding[] = [];
-  const listed: (ListedDisk & { disk: OvfDisk; place: number })[] = [];
-  for (const item of items.filter(({ type }) => DISKS.includes(type))) {
-    const disk = diskOf(item, found);
-    if (!disk) {
-      findings.push(noDisk(item));
-      continue;
-    }
-    const controller = (item.parent !== null && controllers.get(item.parent)) || byInterface(disk.interface);
-    if (!controller) findings.push(noController(item));
-    const { bus, model, number } = controller ?? { bus: 'sata', model: null, number: 0 };
-    const place = item.addressOnParent ?? 0;
-    listed.push({
-      bus,
-      ideSlot: 2 * number + place,
-      reference: disk.reference?.href ?? '',
-      format: formatOf(disk),
-      controllerModel: bus === 'scsi' ? model : null,
-      bootOrder: null,
-      discard: false,
-      disk,
-      place: place + 1000 * [...controllers.keys()].indexOf(item.parent ?? ''),
-    });
-  }
-  listed.sort((a, b) => busOrder(a.bus) - busOrder(b.bus) || a.place - b.place);
-  const { disks, foreign } = foreignDisks(listed);
-  for (const [index, { disk }] of listed.entries()) {
-    const { id } = disks[index]!;
-    disks[index]!.sizeBytes = disk.sizeBytes ?? 0;
-    disks[index]!.path = disk.reference?.href ?? null;
-    Object.assign(foreign[index]!, {
-      reference: disk.reference?.href ?? null,
-      compression: disk.reference?.compression ?? null,
-      fileBytes: disk.reference?.sizeBytes ?? null,
-      chunkBytes: disk.reference?.chunkBytes || null,
-    });
-    if (disk.parent) findings.push(delta(id));
-    if (disk.sizeBytes === null && disk.reference === null) findings.push(noSize(id));
-    if (
-      disk.format !== null &&
-      foreign[index]!.format === null &&
-      disk.reference &&
-      !imageFormatOf(disk.reference.href)
-    )
-      findings.push(strangeFormat(id, disk.format));
-    const twin = listed.slice(0, index).findIndex((each) => each.disk.id === disk.id);
-    if (twin !== -1) findings.push(shareable([disks[twin]!.id, id], 'both are one disk of the package'));
-  }
-  const drives = removable(items, controllers);
-  if (drives.inserted) findings.push(removableMedium());
-  return { disks, foreign, removable: drives.removable, findings };
-}
-
-function busOrder(bus: DiskBus): number {
-  return ['ide', 'scsi', 'sata', 'nvme', 'virtio'].indexOf(bus);
-}
-
-/** By their InstanceID. */
-function controllersOf(items: readonly Item[]): Map<string, Controller> {
-  const controllers = new Map<string, Controller>();
-  let ide = 0;
-  for (const item of items) {
-    if (item.type === TYPE.ide) {
-      const number = item.address !== null && /^\d$/.test(item.address) ? Number(item.address) : ide;
-      controllers.set(item.instance, { bus: 'ide', model: null, number });
-      ide += 1;
-    } else if (item.type === TYPE.scsi) {
-      const model = SCSI_MODELS.find(([pattern]) => pattern.test(item.subType))?.[1] ?? null;
-      controllers.set(item.instance, { bus: 'scsi', model, number: 0 });
-    } else if (item.type === TYPE.storage) {
-      const bus = /nvme/i.test(item.subType) ? 'nvme' : /virtio/i.test(item.subType) ? 'virtio' : 'sata';
-      if (/ahci|sata|nvme|virtio/i.test(`${item.subType} ${item.name}`)) {
-        controllers.set(item.instance, { bus, model: null, number: 0 });
-      }
+  const removable: VmDescription['removable'] = [];
+  const placed: Placed[] = [];
+  const used: string[] = [];
+  const adrift: OvfItem[] = [];
+  for (const item of items.filter((each) => ['disk', 'cdrom', 'floppy'].includes(each.kind))) {
+    const held = attachmentOf(item, envelope);
+    const controller = controllers.get(item.parent ?? '') ?? null;
+    if (held.kind === 'disk') used.push(held.id);
+    if (item.kind === 'disk' && !holdsOptical(held, envelope)) {
+      placed.push(place(item, held, controller, envelope, findings));
+      if (placed.at(-1)!.key[0] === ADRIFT) adrift.push(item);
+    } else {
+      if (held.kind !== 'none') findings.push(removableMedium());
+      removable.push(drive(item, controller));
     }
   }
-  return controllers;
-}
-
-/** oVirt says the bus at the disk. */
-function byInterface(name: string | null): Controller | null {
-  const kinds: Record<string, Controller> = {
-    VirtIO: { bus: 'virtio', model: null, number: 0 },
-    VirtIO_SCSI: { bus: 'scsi', model: 'virtio-scsi', number: 0 },
-    SPAPR_VSCSI: { bus: 'scsi', model: null, number: 0 },
-    SATA: { bus: 'sata', model: null, number: 0 },
-    IDE: { bus: 'ide', model: null, number: 0 },
-  };
-  return name !== null && Object.hasOwn(kinds, name) ? kinds[name]! : null;
-}
-
-/** `ovf:/disk/ID` and its old spellings, a file without a disk, or oVirt's `GROUP/IMAGE`. */
-function diskOf(item: Item, found: OvfPackage): OvfDisk | null {
-  for (const resource of item.hostResources) {
-    const [, kind, id] = /^(?:ovf:\/{0,2})?\/?(disk|file)\/(.+)$/.exec(resource) ?? [];
-    const disk = found.disks.get(id ?? resource);
-    if (disk && kind !== 'file') return disk;
-    const file = found.references.find((each) => each.id === (id ?? resource) || each.href === (id ?? resource));
-    if (!file) continue;
-    const own = [...found.disks.values()].find((each) => each.reference === file);
-    if (own) return own;
+  if (adrift.length > 0) findings.push(noController(adrift.map((each) => each.label)));
+  placed.sort((a, b) => a.key[0] - b.key[0] || a.key[1] - b.key[1]);
+  const ids = namesOf(placed);
+  const order = bootSequence(placed, bootOrder);
+  const disks = placed.map((each, index): VmDisk => {
+    const size = each.disk === null ? null : capacityOf(each.disk, ids[index]!, envelope.what, properties, findings);
+    findings.push(...diskFindings(ids[index]!, each.disk, each.file, each.format, size));
     return {
-      ...{ id: `file ${file.id}`, reference: file, sizeBytes: null, format: null },
-      ...{ volumeFormat: null, interface: null, parent: false },
+      id: ids[index]!,
+      bus: each.bus,
+      order: order.places[index]!,
+      sizeBytes: size ?? 0,
+      format: each.format ?? 'raw',
+      path: each.file?.href ?? null,
+      serial: null,
+      bootOrder: order.numbers[index]!,
+      allocatedBytes: null,
+      changeTracking: false,
+      discard: isTrue(each.disk?.get('pass-discard')),
+      controllerModel: each.model,
     };
-  }
-  // oVirt: the disk's own id is the item's.
-  return found.disks.get(item.instance) ?? null;
-}
-
-const FORMATS: [RegExp, ImageFormat][] = [
-  [/vhdx/i, 'vhdx'],
-  [/vmdk|vmware/i, 'vmdk'],
-  [/vhd|virtualserver|virtualpc|LinkId=137171|bb676673/i, 'vpc'],
-  [/vdi|virtualbox/i, 'vdi'],
-  [/qcow2|qcow-image|\bqcow\b/i, 'qcow2'],
-  [/\braw\b|\bdd\b/i, 'raw'],
-];
-
-/** The URIs are a maker's choice; where the file's name says another one, the name is no lie of the makers that is known. */
-function formatOf({ format, volumeFormat, reference }: OvfDisk): ImageFormat | null {
-  if (volumeFormat === 'COW') return 'qcow2';
-  if (volumeFormat === 'RAW') return 'raw';
-  const byUri = FORMATS.find(([pattern]) => pattern.test(format ?? ''))?.[1] ?? null;
-  return byUri ?? (reference ? (imageFormatOf(reference.href) ?? null) : null);
-}
-
-function removable(
-  items: readonly Item[],
-  controllers: ReadonlyMap<string, Controller>,
-): { removable: VmDescription['removable']; inserted: boolean } {
-  let inserted = false;
-  const drives = items.flatMap((item): VmDescription['removable'] => {
-    if (![TYPE.floppy, TYPE.cd, TYPE.dvd].some((each) => each === item.type)) return [];
-    if (item.hostResources.some((each) => /file|disk|\.iso/i.test(each))) inserted = true;
-    if (item.type === TYPE.floppy) return [{ kind: 'floppy', bus: 'fdc' }];
-    return [{ kind: 'cdrom', bus: controllers.get(item.parent ?? '')?.bus ?? 'ide' }];
   });
-  return { removable: drives, inserted };
-}
-
-function noDisk(item: Item): Finding {
   return {
-    id: 'disk.no-file',
-    severity: 'blocking',
-    message: `The hard disk ${quoted(item.name || item.instance)} is in no file of the package (${quoted(item.hostResources[0] ?? '')}).`,
-    remedy: 'Export the machine again, or waive this finding when the guest can do without the disk.',
+    disks,
+    removable,
+    used,
+    findings: once(findings),
+    foreign: placed.map((each, index) => foreignDisk(ids[index]!, each)),
   };
 }
 
-function noController(item: Item): Finding {
+/** The key of a disk whose controller is not said. */
+const ADRIFT = 1e6;
+
+function place(
+  item: OvfItem,
+  held: Attachment,
+  controller: OvfController | null,
+  envelope: OvfEnvelope,
+  findings: Finding[],
+): Placed {
+  const disk = held.kind === 'disk' ? held.disk : null;
+  const file = disk ? fileOf(disk, envelope) : held.kind === 'file' ? held.file : undefined;
+  if (file === undefined) findings.push(noImage(item.label, held));
+  const said = interfaceOf(disk);
+  // XenServer says the place as "device=0,bootable=true,…".
+  const device = /(?:^|[,;])device=(\d{1,4})/.exec(item.node.child('Connection') ?? '')?.[1];
+  const at = item.addressOnParent ?? Number(device ?? 0);
   return {
-    id: 'disk.bus',
-    severity: 'warning',
-    message: `The hard disk ${quoted(item.name || item.instance)} is on no controller that is known; it becomes a SATA disk.`,
-    remedy: 'Make sure that the guest finds its disks by UUID or label, and has a driver for SATA (AHCI).',
+    item,
+    disk,
+    file: file ?? null,
+    format: formatOfDisk(disk, file ?? null),
+    bus: said?.bus ?? controller?.bus ?? 'sata',
+    model: said?.model ?? controller?.model ?? null,
+    slot: (controller?.bus === 'ide' ? 2 * controller.address : 0) + at,
+    key: [controller?.rank ?? (said ? 0 : ADRIFT), at],
   };
 }
 
-function delta(id: string): Finding {
+/** oVirt's `ovf:disk-interface`, which stands for a controller there (engine, DiskInterface). */
+function interfaceOf(disk: OvfNode | null): { bus: DiskBus; model: string | null } | null {
+  switch (disk?.get('disk-interface')?.toLowerCase()) {
+    case 'virtio':
+      return { bus: 'virtio', model: null };
+    case 'virtio_scsi':
+      return { bus: 'scsi', model: 'virtio-scsi' };
+    case 'ide':
+      return { bus: 'ide', model: null };
+    case 'sata':
+      return { bus: 'sata', model: null };
+    default:
+      return null;
+  }
+}
+
+/**
+ * oVirt gives raw disks the URI of VMDK, and tells the truth in `volume-format`. A file that no disk stands for is raw,
+ * unless its name says otherwise; then whoever opens it finds out.
+ */
+function formatOfDisk(disk: OvfNode | null, file: OvfReference | null): ImageFormat | null {
+  if (file === null) return 'raw';
+  if (disk === null) return /\.(vmdk|vhdx?|vdi|qcow2?|avhdx?)(\.\w+)?$/i.test(file.href) ? null : 'raw';
+  const volume = disk.get('volume-format')?.toUpperCase();
+  if (volume === 'RAW') return 'raw';
+  return volume === 'COW' ? 'qcow2' : formatOf(disk.get('format'));
+}
+
+function holdsOptical(held: Attachment, envelope: OvfEnvelope): boolean {
+  if (held.kind === 'file') return isOptical(null, held.file.href);
+  if (held.kind !== 'disk' || held.disk.get('volume-format') !== null) return false;
+  return isOptical(held.disk.get('format'), fileOf(held.disk, envelope)?.href ?? null);
+}
+
+function drive(item: OvfItem, controller: OvfController | null): VmDescription['removable'][number] {
+  return item.kind === 'floppy' ? { kind: 'floppy', bus: 'fdc' } : { kind: 'cdrom', bus: controller?.bus ?? 'ide' };
+}
+
+function foreignDisk(id: string, { file, format }: Placed): ForeignDisk {
   return {
-    id: 'disk.differencing',
-    severity: 'blocking',
-    message: `Disk ${id} holds only what differs from another disk of the package, which cannot be read for it.`,
-    remedy: 'Export the machine again, without delta disks.',
+    id,
+    reference: file?.href ?? null,
+    format,
+    compression: file?.compression ?? null,
+    fileBytes: file?.sizeBytes ?? null,
+    chunkBytes: file?.chunkBytes ?? null,
   };
 }
 
-function noSize(id: string): Finding {
+/** By bus, as Linux did: `hda` by its place, `sda` on over SATA and SCSI in their order, `nvme0n1`, `vda`. */
+function namesOf(placed: readonly Placed[]): string[] {
+  const taken = new Set<string>();
+  return placed.map(({ bus, slot }) => {
+    let index = bus === 'ide' && slot < 4 ? slot : 0;
+    while (taken.has(nameOf(bus, index))) index++;
+    taken.add(nameOf(bus, index));
+    return nameOf(bus, index);
+  });
+}
+
+function nameOf(bus: DiskBus, index: number): string {
+  if (bus === 'nvme') return `nvme${index}n1`;
+  return `${bus === 'ide' ? 'hd' : bus === 'virtio' ? 'vd' : 'sd'}${letters(index)}`;
+}
+
+/** 0 is `a`, 25 `z`, 26 `aa`. */
+function letters(index: number): string {
+  const last = String.fromCharCode(97 + (index % 26));
+  return index < 26 ? last : letters(Math.floor(index / 26) - 1) + last;
+}
+
+/** Those that are said to be booted from come first: by a list of items, or by a mark at the disk (oVirt, XenServer). */
+function bootSequence(placed: readonly Placed[], bootOrder: readonly string[]) {
+  const listedAt = (each: Placed) => {
+    const at = bootOrder.indexOf(each.item.id);
+    if (at >= 0) return at;
+    return isTrue(each.disk?.get('boot')) || isTrue(each.disk?.get('isBootable')) ? bootOrder.length : Infinity;
+  };
+  const ranks = new Map(placed.map((each) => [each, listedAt(each)]));
+  const sorted = [...placed].sort((a, b) => {
+    const [first, second] = [ranks.get(a)!, ranks.get(b)!];
+    return first === second ? 0 : first - second;
+  });
+  const places = new Map(sorted.map((each, index) => [each, index]));
   return {
-    id: 'disk.unreadable',
-    severity: 'blocking',
-    message: `Disk ${id} has neither a file nor a size.`,
-    remedy: 'Leave it behind with excludeDisks, or export the machine again.',
+    places: placed.map((each) => places.get(each)!),
+    numbers: placed.map((each) => (ranks.get(each) === Infinity ? null : places.get(each)! + 1)),
   };
 }
 
-function strangeFormat(id: string, format: string): Finding {
-  return {
-    id: 'disk.format-unknown',
-    severity: 'warning',
-    message: `Disk ${id} is of the format ${quoted(format)}, which is not known; it is read as what its first bytes look like.`,
-    remedy: 'Name the file by its format (.vmdk, .vhd, .qcow2, …) if that is not so.',
-  };
+/** One of each id and message. */
+function once(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((each) => [`${each.id} ${each.message}`, each])).values()];
+}
+
+/** Disks that stand for the same file. */
+export function sameFile(disks: readonly VmDisk[]): string[] {
+  const byPath = new Map<string, string[]>();
+  for (const { id, path } of disks) if (path !== null) byPath.set(path, [...(byPath.get(path) ?? []), id]);
+  return [...byPath.values()].filter((ids) => ids.length > 1).map((ids) => listed(ids));
 }

@@ -1,92 +1,179 @@
-import type { XmlElement } from '../xml.js';
-import { attribute, children, numberOf, sections, textOf } from './ovf-xml.js';
+import type { Finding } from '../../model/finding.js';
+import type { VmDescription, VmNic } from '../../model/vm.js';
+import type { OvfEnvelope } from './ovf-envelope.js';
+import { blocking, info, warning } from './ovf-finding.js';
+import type { OvfItem } from './ovf-items.js';
+import type { MachineFacts } from './ovf-machine.js';
+import { hostile, listed, macAddress, plainText, quoted, unitBytes, wholeNumber } from './ovf-values.js';
 
-/** One device of a machine: an `Item` (CIM_ResourceAllocationSettingData), or those that OVF 2.0 has beside it. */
-export interface Item {
-  /** Numbers of CIM's ResourceType; oVirt uses some for other things (see `ovf-system.ts`). */
-  type: number;
-  subType: string;
-  instance: string;
-  parent: string | null;
-  /** Place on the parent; null where it is not said. */
-  addressOnParent: number | null;
-  address: string | null;
-  quantity: number | null;
-  units: string | null;
-  hostResources: string[];
-  connections: string[];
-  name: string;
-  /** False for what a target may leave out. */
-  required: boolean;
-  element: XmlElement;
-}
+/** Processors, memory and network cards of one virtual system. */
 
-export const TYPE = {
-  other: 1,
-  cpu: 3,
-  memory: 4,
-  ide: 5,
-  scsi: 6,
-  ethernet: 10,
-  floppy: 14,
-  cd: 15,
-  dvd: 16,
-  disk: 17,
-  /** XenServer's disks. */
-  extent: 19,
-  storage: 20,
-  serial: 21,
-  parallel: 22,
-  usb: 23,
-  graphics: 24,
-  logicalDisk: 31,
-  ethernetPort: 33,
-  sound: 35,
-} as const;
+/** VMware's greatest machine has 768 processors and 24 TiB; what is far beyond is no machine. */
+const MAX_CPUS = 1024;
+const MAX_MEMORY_BYTES = 128 * 2 ** 40;
+const MAX_NICS = 256;
 
-const MOST_ITEMS = 10_000;
-
-/** The items of the one hardware section that counts, without those of other configurations and without ranges. */
-export function itemsOf(hardware: XmlElement, configuration: string | null): Item[] {
-  const elements = hardware.all().filter(({ name }) => /(^|:)(Item|StorageItem|EthernetPortItem)$/.test(name));
-  return elements
-    .slice(0, MOST_ITEMS)
-    .filter((each) => {
-      const only = attribute(each, 'configuration')?.split(/\s+/).filter(Boolean) ?? [];
-      const bound = attribute(each, 'bound') ?? 'normal';
-      return bound === 'normal' && (only.length === 0 || configuration === null || only.includes(configuration));
-    })
-    .map(itemOf);
-}
-
-function itemOf(element: XmlElement): Item {
-  const text = (name: string) => textOf(element, name);
-  const texts = (name: string) => children(element, name).flatMap((each) => each.text() || []);
+export function describeCpu(
+  items: readonly OvfItem[],
+  facts: MachineFacts,
+  what: string,
+  findings: Finding[],
+): VmDescription['cpu'] {
+  const item = items.find((each) => each.kind === 'cpu');
+  const number = (names: string[], least: number): number | null => {
+    const text = item?.node.child(...names);
+    return text == null ? null : wholeNumber(text, names[0]!, what, least, MAX_CPUS);
+  };
+  const sockets = number(['num_of_sockets'], 1);
+  // VMware writes 0 for "as the host likes".
+  const cores = number(['cpu_per_socket', 'CoresPerSocket'], 0) || facts.coresPerSocket || 1;
+  const threads = number(['threads_per_cpu'], 1) ?? 1;
+  const said = number(['VirtualQuantity'], 1) ?? (sockets === null ? null : sockets * cores * threads);
+  if (said === null) {
+    findings.push(
+      warning(
+        'cpu.unstated',
+        'The number of processors is not said; the VM gets one.',
+        'Change it at the target by hand.',
+      ),
+    );
+  }
+  const count = said ?? 1;
+  const model = facts.cpuModel === null ? null : plainText(facts.cpuModel, 'the model of the processor', what);
+  if (count > MAX_CPUS) throw hostile(what, `a machine has ${count} processors`);
+  if (count % (cores * threads) !== 0) {
+    findings.push(
+      warning(
+        'cpu.topology',
+        `${count} processors do not make whole sockets of ${cores} cores with ${threads} threads; each becomes a socket.`,
+        'See whether software in the guest is licensed by sockets.',
+      ),
+    );
+    return { count, sockets: count, coresPerSocket: 1, threadsPerCore: 1, model };
+  }
   return {
-    type: numberOf(text('ResourceType')) ?? -1,
-    subType: text('ResourceSubType') ?? '',
-    instance: text('InstanceID') ?? text('InstanceId') ?? '',
-    parent: text('Parent'),
-    addressOnParent: numberOf(text('AddressOnParent')),
-    address: text('Address') ?? text('MACAddress'),
-    quantity: numberOf(text('VirtualQuantity')),
-    units: text('VirtualQuantityUnits') ?? text('AllocationUnits'),
-    hostResources: texts('HostResource'),
-    connections: texts('Connection'),
-    name: text('ElementName') ?? text('Caption') ?? '',
-    required: attribute(element, 'required') !== 'false',
-    element,
+    count,
+    sockets: count / (cores * threads),
+    coresPerSocket: cores,
+    threadsPerCore: threads,
+    model,
   };
 }
 
-/** VMware's settings beside the items: `<vmw:Config vmw:key="firmware" vmw:value="efi"/>`. */
-export function configOf(hardware: XmlElement): Map<string, string> {
-  const all = [...children(hardware, 'Config'), ...children(hardware, 'ExtraConfig')];
-  return new Map(
-    all.slice(0, MOST_ITEMS).map((each) => [attribute(each, 'key') ?? '', attribute(each, 'value') ?? '']),
+/** Without a unit it is MiB, as VMware and VirtualBox read it. */
+export function memoryBytes(items: readonly OvfItem[], what: string, findings: Finding[]): number {
+  const node = items.find((each) => each.kind === 'memory')?.node;
+  const text = node?.child('VirtualQuantity') ?? null;
+  const units = node?.child('AllocationUnits') ?? 'MegaBytes';
+  const unit = unitBytes(units);
+  if (text === null || unit === null) {
+    const why = text === null ? 'is not said' : `is in a unit that is not known (${quoted(units)})`;
+    findings.push(
+      blocking('memory.unstated', `How much memory the VM has ${why}.`, 'Write it in the descriptor in MegaBytes.'),
+    );
+    return 0;
+  }
+  const most = Math.floor(MAX_MEMORY_BYTES / unit);
+  return wholeNumber(text, 'the memory', what, 1, Math.max(most, 1)) * unit;
+}
+
+/** Names in libvirt's terms. */
+const NIC_MODELS: [RegExp, string][] = [
+  [/^(vmware\.)?e1000e$/, 'e1000e'],
+  [/^(vmware\.)?e1000$|^8254[035](em|gc)$/, 'e1000'],
+  [/^(vmware\.)?vmxnet3$/, 'vmxnet3'],
+  [/^pcnet(32|pci(ii|iii)?)?$|^am79c97/, 'pcnet'],
+  [/^virtio([-_]?net)?$/, 'virtio'],
+  [/^rtl8139$/, 'rtl8139'],
+];
+
+/** oVirt has numbers (engine, VmInterfaceType). */
+const OVIRT_NICS = new Map([
+  ['0', 'rtl8139'],
+  ['1', 'rtl8139'],
+  ['2', 'e1000'],
+  ['3', 'virtio'],
+  ['6', 'e1000e'],
+]);
+
+export function describeNics(
+  items: readonly OvfItem[],
+  facts: MachineFacts,
+  envelope: OvfEnvelope,
+  findings: Finding[],
+): VmNic[] {
+  const found = items.filter((each) => each.kind === 'nic');
+  if (found.length > MAX_NICS) throw hostile(envelope.what, `a machine has more than ${MAX_NICS} network cards`);
+  // They belong to the items one by one, or not at all.
+  const adapters = facts.adapters.length === found.length ? facts.adapters : [];
+  const unplugged: string[] = [];
+  const nics = found.map((item, index): VmNic => {
+    const { node } = item;
+    const label = `${index + 1} (${item.label})`;
+    const adapter = adapters[index] ?? null;
+    // In oVirt's `Address` is a place on the PCI bus.
+    const mac = macAddress(node.child('MACAddress')) ?? macAddress(node.child('Address')) ?? adapter?.mac ?? '';
+    const names = adapter?.model ? [adapter.model] : item.subTypes;
+    const model = modelOf(names, envelope.ovirt);
+    const network = node.child('Connection');
+    if (mac === '') findings.push(noAddress(label));
+    if (model === null) findings.push(nicModel(label, names));
+    if (network === null) findings.push(noNetwork(label));
+    if (node.child('Linked')?.toLowerCase() === 'false' || startsUnplugged(node.child('AutomaticAllocation')))
+      unplugged.push(label);
+    return {
+      mac,
+      network: network === null ? 'unknown' : plainText(network, 'the name of a network', envelope.what),
+      networkKind: network === null ? 'other' : 'network',
+      model: model ?? plainText(names[0] ?? 'unknown', 'the model of a network card', envelope.what),
+    };
+  });
+  if (unplugged.length > 0) {
+    findings.push(
+      info(
+        'nic.disconnected',
+        `The cable of network card(s) ${listed(unplugged)} is unplugged; at the target it is plugged in.`,
+        'Take the card away, or map its network to none.',
+      ),
+    );
+  }
+  return nics;
+}
+
+function modelOf(names: readonly string[], ovirt: boolean): string | null {
+  for (const name of names) {
+    const known = ovirt ? OVIRT_NICS.get(name) : undefined;
+    const model = known ?? NIC_MODELS.find(([pattern]) => pattern.test(name.toLowerCase()))?.[1];
+    if (model) return model;
+  }
+  return null;
+}
+
+function startsUnplugged(automatic: string | null): boolean {
+  return automatic?.toLowerCase() === 'false';
+}
+
+function noAddress(nic: string): Finding {
+  return info(
+    'nic.address-missing',
+    `No MAC address is said for the network card ${nic}; it gets one at the target.`,
+    'See whether leases, licences or the guest depend on the one it had.',
   );
 }
 
-export function hardwareOf(system: XmlElement): XmlElement[] {
-  return sections(system, 'VirtualHardwareSection');
+function nicModel(nic: string, names: readonly string[]): Finding {
+  const said = names.length === 0 ? 'no model' : `the model ${listed(names)}, which is not carried over`;
+  return warning(
+    'nic.model',
+    `The network card ${nic} has ${said}; it becomes another.`,
+    'Make sure that the guest has a driver for the new card, and configures it by MAC address.',
+  );
+}
+
+function noNetwork(nic: string): Finding {
+  return warning(
+    'nic.kind',
+    `The network card ${nic} is connected to no network.`,
+    'Name a network of the target for it under `networks`.',
+  );
 }

@@ -1,180 +1,236 @@
-import type { XmlElement } from '../xml.js';
-import type { Compression, ForeignVm } from './foreign.js';
-import { hostile, plainText, quoted } from './foreign-values.js';
-import { describeSystem } from './ovf-system.js';
-import { attribute, children, envelope, kindOf, numberOf, sections, unitBytes } from './ovf-xml.js';
+import type { Finding } from '../../model/finding.js';
+import type { VmDescription } from '../../model/vm.js';
+import type { ForeignVm } from './foreign.js';
+import { attachmentOf, fileOf } from './ovf-attachment.js';
+import { bootOrderOf } from './ovf-boot.js';
+import { propertiesOf } from './ovf-capacity.js';
+import { machineFacts } from './ovf-dialects.js';
+import { filesTwice, shareable } from './ovf-disk-findings.js';
+import { describeDisks, sameFile, type FoundDisks } from './ovf-disks.js';
+import { readEnvelope, type OvfEnvelope, type OvfReference, type OvfSystem } from './ovf-envelope.js';
+import { blocking, info, warning } from './ovf-finding.js';
+import { describeCpu, describeNics, memoryBytes } from './ovf-hardware.js';
+import { itemsOf, type OvfItem } from './ovf-items.js';
+import type { MachineFacts } from './ovf-machine.js';
+import type { OvfNode } from './ovf-node.js';
+import { deviceFindings, left, sectionFindings } from './ovf-sections.js';
+import { dashedUuid, listed, plainText } from './ovf-values.js';
+
+export type { OvfReference } from './ovf-envelope.js';
 
 /**
- * OVF envelopes (DMTF DSP0243 1.0 to 2.1, and 0.9 before them) as VMware, VirtualBox, oVirt, Citrix, Oracle, Microsoft and
- * virt-v2v write them. Nothing but the text is looked at.
+ * The machines that an OVF envelope describes (DMTF DSP0243, 1.0 to 2.0, and 0.9 as VMware's first tools and oVirt write
+ * it), and the files it names. `what` is how the descriptor is called in messages. Nothing but the text is looked at.
+ * @throws VmferryError `HostileInput` for what is no envelope, has no machine, or says what cannot be.
  */
-export interface OvfReference {
-  id: string;
-  href: string;
-  sizeBytes: number | null;
-  compression: Compression | null;
-  chunkBytes: number | null;
-}
-
-export interface OvfDisk {
-  id: string;
-  reference: OvfReference | null;
-  sizeBytes: number | null;
-  /** A URI, which each maker writes in its own way. */
-  format: string | null;
-  /** oVirt: `COW` or `RAW`, which counts more than the URI. */
-  volumeFormat: string | null;
-  interface: string | null;
-  parent: boolean;
-}
-
-export interface OvfPackage {
-  references: OvfReference[];
-  disks: Map<string, OvfDisk>;
-  /** Configuration of the deployment that is the default; null where there is no choice. */
-  configuration: string | null;
-  /** Parts of the envelope that have to be understood, and are not. */
-  strange: string[];
-  encrypted: boolean;
-}
-
-const MOST_ENTRIES = 10_000;
-const COMPRESSIONS: Record<string, Compression> = { gzip: 'gzip', bzip2: 'bzip2', xz: 'xz', zstd: 'zstd' };
-
-/** Sections that mean something here, or can be left out without a loss. */
-const KNOWN = new Set([
-  ...['References', 'DiskSection', 'NetworkSection', 'VirtualSystem', 'VirtualSystemCollection', 'Strings'],
-  ...['DeploymentOptionSection', 'SharedDiskSection', 'EncryptionSection', 'EulaSection', 'AnnotationSection'],
-  ...['ProductSection', 'Info', 'Name', 'PlacementGroupSection', 'ScaleOutSection', 'StartupSection'],
-  ...['ResourceAllocationSection', 'InstallSection', 'EnvironmentFilesSection', 'BootDeviceSection'],
-  ...['OperatingSystemSection', 'VirtualHardwareSection', 'PlacementSection'],
-]);
-
-/** @param what how the file is called in messages. @throws VmferryError `HostileInput`. */
 export function parseOvf(text: string, what: string): { vms: ForeignVm[]; references: OvfReference[] } {
-  const root = envelope(text, what);
-  const references = referencesOf(root, what);
-  const systems = systemsOf(root);
-  if (systems.length === 0) throw hostile(what, 'there is no machine in it');
-  if (systems.length > 1000) throw hostile(what, `it has ${systems.length} machines`);
-  const found: OvfPackage = {
-    references,
-    disks: disksOf(root, references, what),
-    configuration: defaultConfiguration(root),
-    strange: strangeSections([root, ...systems]),
-    encrypted: sections(root, 'EncryptionSection').length > 0,
-  };
-  return { vms: systems.map((system) => describeSystem(system, found, what)), references };
-}
-
-function referencesOf(root: XmlElement, what: string): OvfReference[] {
-  const files = children(root, 'References').flatMap((each) => children(each, 'File'));
-  if (files.length > MOST_ENTRIES) throw hostile(what, `it names ${files.length} files`);
-  const seen = new Set<string>();
-  return files.map((file) => {
-    const href = plainText(attribute(file, 'href') ?? '', 'the name of a file', what);
-    const id = attribute(file, 'id') ?? href;
-    if (href === '') throw hostile(what, `the file ${quoted(id)} has no name`);
-    if (seen.has(id)) throw hostile(what, `two files have the id ${quoted(id)}`);
-    seen.add(id);
-    const how = attribute(file, 'compression')?.toLowerCase() ?? '';
-    if (how !== '' && how !== 'identity' && !Object.hasOwn(COMPRESSIONS, how)) {
-      throw hostile(what, `the file ${quoted(href)} is compressed with ${quoted(how)}, which is not known`);
-    }
-    return {
-      id,
-      href,
-      sizeBytes: numberOf(attribute(file, 'size')),
-      compression: Object.hasOwn(COMPRESSIONS, how) ? COMPRESSIONS[how]! : null,
-      chunkBytes: numberOf(attribute(file, 'chunkSize')),
-    };
+  const envelope = readEnvelope(text, what);
+  const described = envelope.systems.map((system) => describeSystem(system, envelope));
+  const shared = [...envelope.findings, ...unusedDisks(envelope, described), ...unusedFiles(envelope)];
+  const often = timesUsed(described.flatMap(({ used }) => used));
+  const vms = described.map(({ vm, foreign, used }): ForeignVm => {
+    const twice = [...new Set(used.filter((id) => often.get(id)! > 1))];
+    const findings = [...vm.findings, ...(twice.length > 0 ? [shareable(twice)] : []), ...shared];
+    return { vm: { ...vm, findings }, disks: foreign };
   });
+  return { vms, references: envelope.references };
 }
 
-function disksOf(root: XmlElement, references: readonly OvfReference[], what: string): Map<string, OvfDisk> {
-  const elements = ['DiskSection', 'SharedDiskSection'].flatMap((kind) =>
-    sections(root, kind).flatMap((each) => children(each).filter(({ name }) => /(^|:)(Shared)?Disk$/.test(name))),
+function describeSystem(system: OvfSystem, envelope: OvfEnvelope): FoundDisks & { vm: VmDescription } {
+  const { node, above } = system;
+  const { what } = envelope;
+  const sections = node.all('VirtualHardwareSection');
+  const hardware = sections[0] ?? null;
+  const items = hardware ? itemsOf(hardware, envelope) : [];
+  const facts = machineFacts(node, hardware, what, envelope.ovirt);
+  const findings: Finding[] = [];
+  const boot = bootOrderOf(node, items);
+  const found = describeDisks(
+    items,
+    envelope,
+    propertiesOf([node, ...above], envelope.configuration, what),
+    boot.disks,
   );
-  if (elements.length > MOST_ENTRIES) throw hostile(what, `it names ${elements.length} disks`);
-  const disks = new Map<string, OvfDisk>();
-  for (const element of elements) {
-    const id = attribute(element, 'diskId') ?? '';
-    if (id === '' || disks.has(id)) throw hostile(what, `a disk has no id, or that of another (${quoted(id)})`);
-    const fileRef = attribute(element, 'fileRef') ?? '';
-    const reference = fileRef === '' ? null : references.find((each) => each.id === fileRef || each.href === fileRef);
-    // oVirt names the file by its own path alone, where it lists none.
-    if (reference === undefined && references.length > 0) {
-      throw hostile(what, `the disk ${quoted(id)} is in a file ${quoted(fileRef)} that is not listed`);
-    }
-    disks.set(id, {
-      id,
-      reference: reference === undefined ? unlisted(fileRef, what) : reference,
-      sizeBytes: capacityOf(root, element),
-      format: attribute(element, 'format'),
-      volumeFormat: attribute(element, 'volume-format'),
-      interface: attribute(element, 'disk-interface'),
-      parent: (attribute(element, 'parentRef') ?? '') !== '',
-    });
-  }
-  return disks;
-}
-
-function unlisted(href: string, what: string): OvfReference {
-  return {
-    id: href,
-    href: plainText(href, 'the name of a file', what),
-    sizeBytes: null,
-    compression: null,
-    chunkBytes: null,
+  const firmware = facts.firmware ?? 'bios';
+  const hasTpm = facts.tpm !== null || items.some((each) => each.kind === 'tpm');
+  const nvram = firmware === 'uefi' ? nvramOf(hardware, envelope) : null;
+  const vm: VmDescription = {
+    name: nameOf(node, hardware, what),
+    uuid: dashedUuid(facts.uuid) ?? '',
+    firmware,
+    secureBoot: firmware === 'uefi' && facts.secureBoot,
+    tpm: hasTpm ? { model: 'tpm-crb', version: facts.tpm?.version ?? '2.0', statePath: null } : null,
+    memoryBytes: memoryBytes(items, what, findings),
+    cpu: describeCpu(items, facts, what, findings),
+    disks: found.disks,
+    removable: found.removable,
+    nics: describeNics(items, facts, envelope, findings),
+    display: displayOf(items, facts, envelope),
+    sound: soundOf(items, facts, what),
+    guestOs:
+      facts.guestOs === null ? null : plainText(facts.guestOs.replace(/\s+/g, ' '), 'the operating system', what),
+    machine: facts.machine,
+    serialPorts: facts.serialPorts ?? items.filter((each) => each.kind === 'serial').length,
+    guestAgentChannel: false,
+    clock: facts.clock ?? 'utc',
+    rng: items.some((each) => each.kind === 'rng'),
+    nvramPath: nvram,
+    findings: [],
   };
-}
-
-/** A number of units, or a property's name, whose default counts; oVirt writes GiB as `size`. */
-function capacityOf(root: XmlElement, disk: XmlElement): number | null {
-  const given = attribute(disk, 'capacity');
-  if (given === null) {
-    const gib = numberOf(attribute(disk, 'size'));
-    return gib === null ? null : gib * 2 ** 30;
-  }
-  const [, property] = /^\$\{(.+)\}$/.exec(given.trim()) ?? [];
-  const number = numberOf(property === undefined ? given.trim() : propertyDefault(root, property));
-  const unit = unitBytes(attribute(disk, 'capacityAllocationUnits'), 1);
-  const bytes = number === null || unit === null ? null : number * unit;
-  return bytes !== null && Number.isSafeInteger(bytes) ? bytes : null;
-}
-
-function propertyDefault(root: XmlElement, key: string): string | null {
-  const all = [root, ...systemsOf(root)].flatMap((each) => sections(each, 'ProductSection'));
-  for (const property of all.flatMap((each) => children(each, 'Property'))) {
-    if (attribute(property, 'key') === key) return attribute(property, 'value');
-  }
-  return null;
-}
-
-/** Machines in the order of the file, those of collections, too. */
-function systemsOf(of: XmlElement): XmlElement[] {
-  return of.all().flatMap((each) => {
-    const kind = kindOf(each);
-    if (kind === 'VirtualSystem') return [each];
-    return kind === 'VirtualSystemCollection' ? systemsOf(each) : [];
-  });
-}
-
-/** The one that is marked as the default, else the first (DSP0243, section 9.8). */
-function defaultConfiguration(root: XmlElement): string | null {
-  const all = sections(root, 'DeploymentOptionSection').flatMap((each) => children(each, 'Configuration'));
-  const chosen = all.find((each) => attribute(each, 'default') === 'true') ?? all[0];
-  return chosen ? attribute(chosen, 'id') : null;
-}
-
-/** A section that is not understood is a loss unless it says otherwise (DSP0243, section 7.1). */
-function strangeSections(places: readonly XmlElement[]): string[] {
-  const names = places.flatMap((place) =>
-    place
-      .all()
-      .filter((each) => /Section$/.test(kindOf(each)) && !KNOWN.has(kindOf(each)))
-      .filter((each) => attribute(each, 'required') !== 'false')
-      .map((each) => each.name),
+  findings.push(
+    ...(vm.name === '' ? [noName()] : []),
+    ...hardwareChoice(sections.length),
+    ...numbersTwice(items),
+    ...architecture(vm.guestOs),
+    ...(hasTpm ? [tpmState()] : []),
+    ...(nvram === null ? [] : [variablesFormat()]),
+    ...boot.findings,
+    ...facts.findings,
+    ...found.findings,
+    ...filesTwice(sameFile(found.disks)),
+    ...deviceFindings(items),
+    ...left(facts.left),
+    ...sectionFindings(system, hardware, envelope),
   );
-  return [...new Set(names)];
+  return { ...found, vm: { ...vm, findings } };
+}
+
+function nameOf(system: OvfNode, hardware: OvfNode | null, what: string): string {
+  const name = system.child('Name') ?? hardware?.first('System')?.child('VirtualSystemIdentifier') ?? system.get('id');
+  return plainText(name ?? '', 'the name', what);
+}
+
+/** A card that is not said is still there everywhere but in oVirt, which names every device. */
+function displayOf(items: readonly OvfItem[], facts: MachineFacts, envelope: OvfEnvelope): string | null {
+  const card = items.find((each) => each.kind === 'video');
+  if (envelope.ovirt) return card ? plainText(card.node.child('Device') ?? 'vga', 'a device', envelope.what) : null;
+  return facts.display ?? (card ? 'vmvga' : 'vga');
+}
+
+const SOUND_MODELS: [RegExp, string][] = [
+  [/hdaudio|\bhda\b|^ich[67]$/, 'ich6'],
+  [/(es|ensoniq)1371/, 'es1370'],
+  [/ac97/, 'ac97'],
+  [/sb16/, 'sb16'],
+];
+
+function soundOf(items: readonly OvfItem[], facts: MachineFacts, what: string): string | null {
+  const card = items.find((each) => each.kind === 'sound');
+  const said = card ? (card.subTypes[0] ?? card.node.child('Device') ?? 'hdaudio') : null;
+  const name = facts.sound === undefined ? said : facts.sound;
+  if (name === null) return null;
+  return SOUND_MODELS.find(([pattern]) => pattern.test(name))?.[1] ?? plainText(name, 'a sound card', what);
+}
+
+/** VMware names the file in a setting; else it is the one with the ending. */
+function nvramOf(hardware: OvfNode | null, { references, files }: OvfEnvelope): string | null {
+  const setting = hardware?.all('ExtraConfig').find((each) => each.get('key')?.toLowerCase() === 'nvram');
+  const named = files.get(/^(?:ovf:)?\/{0,3}file\/(.+)$/.exec(setting?.get('value') ?? '')?.[1] ?? '');
+  const ending = references.filter((each) => /\.nvram$/i.test(each.href));
+  return named?.href ?? (ending.length === 1 ? ending[0]!.href : null);
+}
+
+function noName(): Finding {
+  return blocking('vm.no-name', 'The VM has no name.', 'Write one in the descriptor, as <Name> of the virtual system.');
+}
+
+function hardwareChoice(count: number): Finding[] {
+  if (count === 1) return [];
+  if (count === 0) {
+    return [
+      blocking(
+        'vm.no-hardware',
+        'The descriptor says nothing of the hardware of the VM.',
+        'Export it again, or define it at the target by hand.',
+      ),
+    ];
+  }
+  return [
+    warning(
+      'ovf.hardware-choice',
+      `The hardware is described in ${count} ways; the first is taken.`,
+      'Compare them in the descriptor (VirtualHardwareSection).',
+    ),
+  ];
+}
+
+/** Disks name their controller by its number. */
+function numbersTwice(items: readonly OvfItem[]): Finding[] {
+  const ids = items.filter((each) => each.kind === 'controller').map((each) => each.id);
+  if (new Set(ids).size === ids.length) return [];
+  return [
+    warning(
+      'ovf.instance-twice',
+      'Two controllers have the same number (InstanceID), so that their disks cannot be told apart.',
+      'See that each disk has the right bus and place in the order.',
+    ),
+  ];
+}
+
+function architecture(guestOs: string | null): Finding[] {
+  if (!/^arm(?!enia)|[_-]arm(64)?\b|aarch64|ppc64|s390x?/i.test(guestOs ?? '')) return [];
+  return [
+    blocking(
+      'cpu.architecture',
+      `The VM is for another processor (${guestOs ?? ''}); only x86 is supported.`,
+      'Leave it where it is.',
+    ),
+  ];
+}
+
+function tpmState(): Finding {
+  return blocking(
+    'tpm.external',
+    'The VM has a TPM, whose content is not in the export; the VM gets an empty one.',
+    'Unseal what the guest keeps in it (such as disk keys), or waive this finding when it can start without.',
+  );
+}
+
+function variablesFormat(): Finding {
+  return warning(
+    'firmware.variables-format',
+    "The VM's UEFI variables are in the exporting tool's own form; its boot entries and own keys may have to be made anew.",
+    'Make sure that the guest also boots from \\EFI\\BOOT\\BOOTX64.EFI, as Windows and most Linux do.',
+  );
+}
+
+function timesUsed(ids: readonly string[]): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const id of ids) times.set(id, (times.get(id) ?? 0) + 1);
+  return times;
+}
+
+function unusedDisks({ disks }: OvfEnvelope, described: readonly FoundDisks[]): Finding[] {
+  const used = new Set(described.flatMap((each) => each.used));
+  const rest = [...disks.keys()].filter((id) => !used.has(id));
+  if (rest.length === 0) return [];
+  return [
+    warning(
+      'disk.unattached',
+      `The descriptor has disks that no VM uses: ${listed(rest)}. They are not carried over.`,
+      'Attach them at the source and export again, if they are needed.',
+    ),
+  ];
+}
+
+function unusedFiles(envelope: OvfEnvelope): Finding[] {
+  const held = envelope.systems.flatMap(({ node }) =>
+    node
+      .all('VirtualHardwareSection')
+      .flatMap((each) => itemsOf(each, envelope))
+      .map((item) => attachmentOf(item, envelope)),
+  );
+  const used = new Set([
+    ...held.map((each) => (each.kind === 'file' ? each.file : null)),
+    ...[...envelope.disks.values()].map((disk) => fileOf(disk, envelope)),
+  ]);
+  const rest = envelope.references.filter((each) => !used.has(each) && !/\.nvram$/i.test(each.href));
+  if (rest.length === 0) return [];
+  return [
+    info(
+      'file.unused',
+      `These files are not carried over: ${listed(rest.map((each) => each.href))}.`,
+      'See what they are for.',
+    ),
+  ];
 }

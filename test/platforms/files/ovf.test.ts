@@ -1,161 +1,345 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { VmferryError } from '../../../src/errors.js';
-import type { ForeignVm } from '../../../src/platforms/files/foreign.js';
+import test from 'node:test';
+import { vmDescription } from '../../../src/model/vm.js';
 import { parseOvf } from '../../../src/platforms/files/ovf.js';
+import { formatOf, unitBytes } from '../../../src/platforms/files/ovf-values.js';
+import {
+  CPU,
+  DISK,
+  DISKS,
+  envelope,
+  FILES,
+  item,
+  MEMORY,
+  type Parts,
+  SCSI,
+  virtualSystem,
+  VMDK,
+  wrapped,
+} from './ovf-samples.js';
 
-/** Envelopes of each maker, written after the specification and what the makers' tools are documented to write. */
-
-const fixture = (name: string) =>
-  readFile(fileURLToPath(new URL(`../../../../test/platforms/files/fixtures/${name}.ovf`, import.meta.url)), 'utf8');
-
-async function machines(name: string): Promise<ForeignVm[]> {
-  return parseOvf(await fixture(name), `${name}.ovf`).vms;
+function read(text: string) {
+  const { vms, references } = parseOvf(text, 'test.ovf');
+  const { vm, disks } = vms[0]!;
+  vmDescription.parse(vm);
+  return { vm, disks, references, vms, findings: vm.findings.map((each) => `${each.severity} ${each.id}`).sort() };
 }
 
-/** What differs between the makers; the rest of a disk is nothing that an OVF says. */
-const outline = ({ vm, disks }: ForeignVm) => ({
-  ...{ name: vm.name, uuid: vm.uuid, firmware: vm.firmware, secureBoot: vm.secureBoot, tpm: vm.tpm?.version ?? null },
-  memoryMib: vm.memoryBytes / 2 ** 20,
-  cpu: [vm.cpu.count, vm.cpu.sockets, vm.cpu.coresPerSocket, vm.cpu.threadsPerCore],
-  disks: vm.disks.map((disk, index) => [
-    ...[disk.id, disk.bus, disk.controllerModel, disk.sizeBytes / 2 ** 30],
-    ...[disks[index]!.reference, disks[index]!.format, disks[index]!.compression],
-  ]),
-  removable: vm.removable.map(({ kind, bus }) => `${kind} ${bus}`),
-  nics: vm.nics.map(({ mac, model, network }) => [mac, model, network]),
-  ...{ display: vm.display, sound: vm.sound, guestOs: vm.guestOs, machine: vm.machine, clock: vm.clock },
-  findings: vm.findings.map(({ id, severity }) => `${severity} ${id}`).sort(),
-});
+const said = (parts: Parts) => read(envelope(parts)).findings;
 
-test("VMware's: controllers of every kind, sizes by property, secure boot, a TPM, what it needs from its platform", async () => {
-  const [vm, ...others] = await machines('vmware');
-  assert.equal(others.length, 0);
-  assert.deepEqual(outline(vm!), {
-    ...{ name: 'db01', uuid: '', firmware: 'uefi', secureBoot: true, tpm: '2.0' },
-    memoryMib: 16_384,
-    cpu: [8, 2, 4, 1],
-    disks: [
-      ['sda', 'scsi', 'lsisas1068', 40, 'db01-disk1.vmdk', 'vmdk', null],
-      ['sdb', 'scsi', 'lsisas1068', 20, 'db01-disk2.vmdk.gz', 'vmdk', 'gzip'],
-      ['nvme0n1', 'nvme', null, 5, null, 'vmdk', null],
-    ],
-    removable: ['cdrom sata'],
-    nics: [['', 'vmxnet3', 'Prod & DMZ']],
-    ...{ display: 'vga', sound: null, guestOs: 'windows2019srv_64Guest', machine: null, clock: 'localtime' },
-    findings: ['blocking hostdev.passthrough', 'blocking tpm.external', 'warning nic.mac', 'warning ovf.properties'],
-  });
-});
+function refused(text: string, why: RegExp) {
+  assert.throws(
+    () => parseOvf(text, 'test.ovf'),
+    (error: Error) =>
+      error.name === 'HostileInput' && why.test(error.message) && error.message.includes('cannot read test.ovf: '),
+    String(why),
+  );
+}
 
-test("VirtualBox's: its own machine says firmware, chipset, TPM and UUID", async () => {
-  const [vm] = await machines('virtualbox');
-  assert.deepEqual(outline(vm!), {
-    name: 'dev01',
-    uuid: '6f5e4d3c-1111-4222-8333-444455556666',
-    ...{ firmware: 'uefi', secureBoot: false, tpm: '2.0', memoryMib: 2048, cpu: [2, 2, 1, 1] },
-    disks: [['sda', 'sata', null, 20, 'dev01-disk001.vmdk', 'vmdk', null]],
-    removable: ['cdrom ide'],
-    nics: [['', 'e1000', 'NAT']],
-    ...{ display: null, sound: 'es1370', guestOs: 'Debian_64', machine: 'q35', clock: 'utc' },
-    findings: ['blocking tpm.external', 'warning nic.mac'],
-  });
-});
-
-test("oVirt's: sections by type, disks by their images, formats by the volume, secure boot by BiosType", async () => {
-  const [vm] = await machines('ovirt');
-  const image = '11111111-aaaa-4aaa-8aaa-111111111111/22222222-bbbb-4bbb-8bbb-222222222222';
-  assert.deepEqual(outline(vm!), {
-    name: 'app01',
-    uuid: '55555555-eeee-4eee-8eee-555555555555',
-    ...{ firmware: 'uefi', secureBoot: true, tpm: null, memoryMib: 8192, cpu: [4, 2, 1, 2] },
-    disks: [['sda', 'scsi', 'virtio-scsi', 10, image, 'qcow2', null]],
-    removable: ['cdrom ide'],
-    nics: [['56:6f:1a:2b:3c:4d', 'virtio', 'ovirtmgmt']],
-    ...{ display: 'qxl', sound: null, guestOs: 'rhel_9x64', machine: 'q35', clock: 'utc' },
-    findings: [],
-  });
-});
-
-test("XenServer's: disks as storage extents without a controller, in VHD", async () => {
-  const [vm] = await machines('xenserver');
-  assert.deepEqual(outline(vm!), {
-    name: 'mail01',
-    uuid: '77777777-1234-4234-8234-777777777777',
-    ...{ firmware: 'bios', secureBoot: false, tpm: null, memoryMib: 4096, cpu: [2, 2, 1, 1] },
-    disks: [['sda', 'sata', null, 8, 'Dynamic-1.vhd', 'vpc', null]],
-    removable: [],
-    nics: [['00:16:3e:12:34:56', 'e1000', 'Pool-wide network 0']],
-    ...{ display: null, sound: null, guestOs: 'Linux', machine: null, clock: 'utc' },
-    findings: ['warning disk.bus'],
-  });
-});
-
-test('OVF 0.9: sections and contents by their type, names in the old spelling', async () => {
-  const [vm] = await machines('old');
-  assert.deepEqual(outline(vm!), {
-    ...{ name: 'old01', uuid: '', firmware: 'bios', secureBoot: false, tpm: null },
-    ...{ memoryMib: 512, cpu: [1, 1, 1, 1] },
-    disks: [['sda', 'scsi', 'buslogic', 4, 'old01.vmdk', 'vmdk', null]],
-    removable: ['floppy fdc'],
-    nics: [['', 'pcnet', 'bridged']],
-    ...{ display: null, sound: null, guestOs: 'Red Hat Enterprise Linux', machine: null, clock: 'utc' },
-    findings: ['info device.not-carried-over', 'warning nic.mac'],
-  });
-});
-
-test('OVF 2.0: several machines, the default size, items of its new kinds, a section that has to be understood', async () => {
-  const [web, db, ...others] = await machines('two');
-  assert.equal(others.length, 0);
-  const none = { firmware: 'bios', secureBoot: false, tpm: null, removable: [], uuid: '' };
-  const plain = { display: null, sound: null, guestOs: null, machine: null, clock: 'utc' };
-  const findings = ['blocking ovf.section-unknown', 'info ovf.configuration'];
-  assert.deepEqual(outline(web!), {
-    ...{ ...none, name: 'web', memoryMib: 3072, cpu: [6, 6, 1, 1] },
-    disks: [['sda', 'sata', null, 2, 'web.vhdx', 'vhdx', null]],
-    nics: [['02:00:00:00:00:01', 'virtio', 'front']],
-    ...{ ...plain, findings },
-  });
-  assert.deepEqual(outline(db!), {
-    ...{ ...none, name: 'database', memoryMib: 1024, cpu: [2, 2, 1, 1] },
-    disks: [['hdb', 'ide', null, 3, 'db.qcow2', 'qcow2', null]],
-    nics: [],
-    ...{ ...plain, findings },
-  });
-});
-
-test('what is wrong, absurd or hostile in an envelope is refused in words', async () => {
-  const good = await fixture('vmware');
-  const refused = (change: (text: string) => string, words: RegExp) =>
-    assert.throws(
-      () => parseOvf(change(good), 'a.ovf'),
-      (error: unknown) => error instanceof VmferryError && error.code === 'HostileInput' && words.test(error.message),
-      String(words),
-    );
-  const swap = (from: string | RegExp, to: string) => (text: string) => {
-    assert.notEqual(text.replace(from, to), text);
-    return text.replace(from, to);
-  };
-  refused(() => '<domain/>', /no OVF/);
-  refused(swap('<Envelope', '<!DOCTYPE x [<!ENTITY a "b">]><Envelope'), /document type/);
-  refused(swap('ovf:id="file2"', 'ovf:id="file1"'), /two files have the id "file1"/);
-  refused(swap('ovf:fileRef="file2"', 'ovf:fileRef="file9"'), /"file9" that is not listed/);
-  refused(swap('ovf:diskId="vmdisk2"', 'ovf:diskId="vmdisk1"'), /that of another/);
-  refused(swap('compression="gzip"', 'compression="rar"'), /compressed with "rar"/);
-  refused(swap('<rasd:VirtualQuantity>8<', '<rasd:VirtualQuantity>99999<'), /99999 processors/);
-  refused(swap('<rasd:VirtualQuantity>16384<', '<rasd:VirtualQuantity>-1<'), /memory/);
-  refused(swap('db01-disk1.vmdk', 'a&#10;b'), /line end/);
-  refused(swap(/<VirtualHardwareSection[^]*<\/VirtualHardwareSection>/, ''), /no hardware/);
-  refused(swap(/<VirtualSystem [^]*<\/VirtualSystem>/, ''), /no machine/);
-  refused(() => good.slice(0, good.length / 2), /line \d+/);
-  for (const id of ['__proto__', 'constructor']) {
-    const [vm] = parseOvf(good.replaceAll('vmdisk1', id).replaceAll('file1', id), 'a.ovf').vms;
-    assert.equal(vm!.disks[0]!.reference, 'db01-disk1.vmdk');
+test('units are read as programs and as people write them', () => {
+  for (const [text, bytes] of [
+    ['byte * 2^20', 2 ** 20],
+    ['byte*2^30', 2 ** 30],
+    ['bytes', 1],
+    ['byte * 10^9', 1e9],
+    ['MegaBytes', 2 ** 20],
+    ['GigaBytes', 2 ** 30],
+    ['KB', 1024],
+    ['MB', 2 ** 20],
+    ['TeraBytes', 2 ** 40],
+    ['byte * 2^99', null],
+    ['constructor', null],
+    ['hertz * 10^6', null],
+  ] as const) {
+    assert.equal(unitBytes(text), bytes, text);
   }
-  // Names are as written; whoever opens them looks at them.
-  const [vm] = parseOvf(good.replace('db01-disk1.vmdk', '../../etc/passwd'), 'a.ovf').vms;
-  assert.equal(vm!.disks[0]!.reference, '../../etc/passwd');
-  const [missing] = parseOvf(good.replace('ovf:/disk/vmdisk1', 'ovf:/disk/none'), 'a.ovf').vms;
-  assert.ok(missing!.vm.findings.some(({ id, severity }) => id === 'disk.no-file' && severity === 'blocking'));
+  const memory = (more: Record<string, string>) =>
+    read(envelope({ hardware: CPU + item(4, 2, { VirtualQuantity: '512', ...more }) })).vm.memoryBytes;
+  assert.equal(memory({}), 2 ** 29);
+  assert.equal(memory({ AllocationUnits: 'KB' }), 2 ** 19);
+});
+
+test('formats are told by the addresses that tools use', () => {
+  for (const [uri, format] of [
+    [VMDK, 'vmdk'],
+    ['http://www.vmware.com/specifications/vmdk.html#sparse', 'vmdk'],
+    ['http://www.vmware.com/specifications/vmdk.html#compressed', 'vmdk'],
+    ['http://go.microsoft.com/fwlink/?LinkId=137171#vhd', 'vpc'],
+    ['urn:vhdx', 'vhdx'],
+    ['http://www.virtualbox.org/ovf/formats/vdi', 'vdi'],
+    ['http://www.gnome.org/~markmc/qcow-image-format-version-1.html', 'qcow'],
+    ['http://www.gnome.org/~markmc/qcow-image-format.html', 'qcow2'],
+    ['https://wiki.qemu.org/qcow2', 'qcow2'],
+    ['http://wiki.rpath.com/wiki/rBuilder_Online:Raw_Hard_Disk_Image', 'raw'],
+    ['http://example.org/drawing', null],
+    ['__proto__', null],
+    [null, null],
+  ] as const) {
+    assert.equal(formatOf(uri), format, uri ?? 'none');
+  }
+});
+
+test('a format that is not known is a finding, and the file has to tell', () => {
+  const found = read(envelope({ disks: DISKS.replace(VMDK, 'urn:odd') }));
+  assert.deepEqual(found.findings, ['warning disk.format-unknown']);
+  assert.equal(found.disks[0]?.format, null);
+});
+
+test('a file is attached as a raw disk, or as a CD', () => {
+  const found = read(
+    envelope({
+      files:
+        '<File ovf:id="f1" ovf:href="a.bin"/><File ovf:id="f2" ovf:href="b.iso"/><File ovf:id="f3" ovf:href="c.vmdk"/>',
+      disks: '',
+      hardware: `${CPU}${MEMORY}${SCSI}${item(17, 4, { Parent: 3, AddressOnParent: 1, HostResource: 'ovf:/file/f1' })}${item(17, 5, { Parent: 3, HostResource: 'ovf:/file/f2' })}${item(17, 6, { Parent: 3, AddressOnParent: 2, HostResource: 'ovf:/file/f3' })}`,
+    }),
+  );
+  assert.deepEqual(
+    found.disks.map((each) => [each.id, each.reference, each.format]),
+    [
+      ['sda', 'a.bin', 'raw'],
+      ['sdb', 'c.vmdk', null],
+    ],
+  );
+  assert.deepEqual(found.vm.removable, [{ kind: 'cdrom', bus: 'scsi' }]);
+  assert.deepEqual(found.findings, ['info removable.medium']);
+});
+
+test('what is odd about a disk is a finding, blocking where it would be no copy', () => {
+  const with1 = (more: string) => said({ disks: DISKS.replace('ovf:diskId', `${more} ovf:diskId`) });
+  assert.deepEqual(with1('ovf:parentRef="d0"'), ['blocking disk.delta']);
+  assert.deepEqual(with1('ovf:shareable="true"'), ['blocking disk.shareable']);
+  assert.deepEqual(with1('ovf:read-only="true"'), ['warning disk.readonly']);
+  assert.deepEqual(with1('ovf:lun_id="36001"'), ['blocking disk.raw-device']);
+  assert.deepEqual(said({ files: '' }), ['blocking disk.no-file']);
+  assert.deepEqual(said({ disks: '', files: '' }), ['blocking disk.no-file']);
+  assert.deepEqual(said({ files: '', disks: '<Disk ovf:diskId="d1"/>' }), ['blocking disk.no-size']);
+  assert.deepEqual(said({ files: '', disks: '<Disk ovf:diskId="d1" ovf:capacity="512"/>' }), ['info disk.empty']);
+  const nothing = item(17, 4, { Parent: 3 });
+  assert.deepEqual(said({ hardware: CPU + MEMORY + SCSI + nothing }), [
+    'blocking disk.no-file',
+    'warning disk.unattached',
+  ]);
+  assert.deepEqual(said({ hardware: CPU + MEMORY + DISK }), ['warning disk.no-controller']);
+  assert.deepEqual(said({ disks: DISKS.replace('byte * 2^30', 'furlong') }), ['blocking disk.capacity']);
+  assert.deepEqual(said({ files: FILES.replace('<File', '<File ovf:compression="lzo"') }), [
+    'blocking file.compression',
+  ]);
+});
+
+test('disks that stand for one file, and machines that share one disk', () => {
+  const twice = `${DISKS}<Disk ovf:diskId="d2" ovf:fileRef="f1" ovf:capacity="10" ovf:format="${VMDK}"/>`;
+  const both =
+    CPU + MEMORY + SCSI + DISK + item(17, 5, { Parent: 3, AddressOnParent: 1, HostResource: 'ovf:/disk/d2' });
+  assert.deepEqual(said({ disks: twice, hardware: both }), ['warning disk.same-file']);
+  const shared = read(wrapped({}, virtualSystem({}, 'a') + virtualSystem({}, 'b')));
+  assert.deepEqual(
+    shared.vms.map(({ vm }) => vm.findings.map((each) => each.id)),
+    [['disk.shareable'], ['disk.shareable']],
+  );
+});
+
+test('a capacity may be a property, of the machine or of what it is in', () => {
+  const disks = DISKS.replace('"10"', '"${size}"');
+  const product = '<ProductSection><Property ovf:key="size" ovf:value="20"/></ProductSection>';
+  const inner =
+    '<ProductSection ovf:class="x"><Info/><Property ovf:key="size" ovf:type="uint16" ovf:value="30"/></ProductSection>';
+  assert.deepEqual(said({ disks }), ['blocking disk.capacity']);
+  const outer = read(envelope({ disks, envelope: product }));
+  assert.equal(outer.vm.disks[0]?.sizeBytes, 20 * 2 ** 30);
+  assert.deepEqual(outer.findings, ['info ovf.properties']);
+  assert.equal(read(envelope({ disks, envelope: product, system: inner })).vm.disks[0]?.sizeBytes, 30 * 2 ** 30);
+  const named = read(envelope({ disks: disks.replace('size}', 'x.size}'), system: inner }));
+  assert.equal(named.vm.disks[0]?.sizeBytes, 30 * 2 ** 30);
+});
+
+test('the default configuration is taken, and ranges are passed over', () => {
+  const choice =
+    '<DeploymentOptionSection><Info/><Configuration ovf:id="small"/><Configuration ovf:id="big" ovf:default="true"/></DeploymentOptionSection>';
+  const cpu = (count: number, attributes: string) => item(3, 1, { VirtualQuantity: count }, attributes);
+  const { vm, findings } = read(
+    envelope({
+      envelope: choice,
+      hardware: `${cpu(1, '')}${cpu(2, 'ovf:configuration="small"')}${cpu(512, 'ovf:bound="max"')}${item(4, 7, { VirtualQuantity: 1 }, 'ovf:bound="min"')}${cpu(8, 'ovf:configuration="other big"')}${MEMORY}${SCSI}${DISK}`,
+    }),
+  );
+  assert.deepEqual([vm.cpu.count, vm.memoryBytes], [8, 2 ** 30]);
+  assert.deepEqual(findings, ['warning ovf.configuration']);
+});
+
+test('a collection has several machines, with what they share', () => {
+  const collection = `<VirtualSystemCollection ovf:id="app"><Info/><StartupSection><Info/><Item ovf:id="a" ovf:order="1"/></StartupSection><EulaSection><License/></EulaSection>
+    ${virtualSystem({ system: '<Name>first</Name>' }, 'a')}<VirtualSystemCollection ovf:id="in">${virtualSystem({ hardware: CPU + MEMORY }, 'b')}</VirtualSystemCollection></VirtualSystemCollection>`;
+  const { vms } = read(wrapped({}, collection));
+  assert.deepEqual(
+    vms.map(({ vm }) => [vm.name, vm.disks.length, vm.findings.map((each) => each.id).sort()]),
+    [
+      ['first', 1, ['ovf.eula', 'ovf.startup']],
+      ['b', 0, ['ovf.eula', 'ovf.startup']],
+    ],
+  );
+});
+
+test('what nobody has heard of is blocking where it is required, and named where it is not', () => {
+  assert.deepEqual(said({ system: '<x:FooSection xmlns:x="x"/>' }), ['blocking ovf.section-required']);
+  assert.deepEqual(said({ system: '<x:FooSection xmlns:x="x" ovf:required="true"/>' }), [
+    'blocking ovf.section-required',
+  ]);
+  assert.deepEqual(said({ envelope: '<FooSection ovf:required="false"/>' }), ['info setting.not-carried-over']);
+  const base = CPU + MEMORY + SCSI + DISK;
+  assert.deepEqual(said({ hardware: `${base}<Foo ovf:required="true"/>` }), ['blocking ovf.section-required']);
+  assert.deepEqual(said({ hardware: base + item(22, 9) }), ['info device.not-carried-over']);
+  assert.deepEqual(said({ hardware: base + item(18, 9, {}, 'ovf:required="true"') }), ['blocking device.required']);
+  assert.deepEqual(said({ hardware: base + item(1, 9, { ResourceSubType: 'vmware.pci.passthrough' }) }), [
+    'blocking hostdev.passthrough',
+  ]);
+  assert.deepEqual(said({ hardware: base + item(1, 9, { ResourceSubType: 'vmware.nvdimm.device' }) }), [
+    'blocking device.nvdimm',
+  ]);
+  assert.deepEqual(said({ system: '<InstallSection><Info/></InstallSection>' }), ['warning ovf.install']);
+  assert.deepEqual(said({ files: `${FILES}<File ovf:id="x" ovf:href="x.txt"/>` }), ['info file.unused']);
+});
+
+test('hardware that is not said is a finding', () => {
+  assert.deepEqual(said({ hardware: CPU + SCSI + DISK }), ['blocking memory.unstated']);
+  assert.deepEqual(said({ hardware: MEMORY + SCSI + DISK }), ['warning cpu.unstated']);
+  assert.deepEqual(read(wrapped({ disks: '', files: '' }, '<VirtualSystem ovf:id="x"/>')).findings, [
+    ...['blocking memory.unstated', 'blocking vm.no-hardware', 'warning cpu.unstated'],
+  ]);
+  const second = envelope().replace(
+    '</VirtualSystem>',
+    '<VirtualHardwareSection><Info/></VirtualHardwareSection></VirtualSystem>',
+  );
+  assert.deepEqual(read(second).findings, ['warning ovf.hardware-choice']);
+  assert.deepEqual(said({ hardware: CPU + MEMORY + SCSI + item(5, 3) + DISK }), ['warning ovf.instance-twice']);
+  const lone = CPU + MEMORY + SCSI + DISK + item(10, 9, { ResourceSubType: 'Flexible', AutomaticAllocation: 'false' });
+  assert.deepEqual(said({ hardware: lone }), [
+    'info nic.address-missing',
+    'info nic.disconnected',
+    'warning nic.kind',
+    'warning nic.model',
+  ]);
+  assert.deepEqual(
+    said({ system: '<OperatingSystemSection><Info/><Description>Ubuntu_arm64</Description></OperatingSystemSection>' }),
+    ['blocking cpu.architecture'],
+  );
+});
+
+test('processors that make no whole sockets are sockets each', () => {
+  const cpu = item(3, 1, { VirtualQuantity: 3, CoresPerSocket: 2 });
+  const { vm, findings } = read(envelope({ hardware: cpu + MEMORY + SCSI + DISK }));
+  assert.deepEqual([vm.cpu.sockets, vm.cpu.coresPerSocket], [3, 1]);
+  assert.deepEqual(findings, ['warning cpu.topology']);
+});
+
+test('the order of booting is taken over for disks', () => {
+  const boot =
+    '<vmw:BootOrderSection ovf:required="false" vmw:type="net"/><vmw:BootOrderSection ovf:required="false" vmw:type="disk" vmw:instanceId="5 4"/>';
+  const { vm, findings } = read(
+    envelope({
+      disks: `${DISKS}<Disk ovf:diskId="d2" ovf:capacity="10"/>`,
+      system: boot,
+      hardware:
+        CPU + MEMORY + SCSI + DISK + item(17, 5, { Parent: 3, AddressOnParent: 1, HostResource: 'ovf:/disk/d2' }),
+    }),
+  );
+  assert.deepEqual(
+    vm.disks.map((each) => [each.id, each.order, each.bootOrder]),
+    [
+      ['sda', 1, 2],
+      ['sdb', 0, 1],
+    ],
+  );
+  assert.deepEqual(findings, ['info boot.order', 'info disk.empty']);
+});
+
+test('many disks have names of their own, also where their places clash', () => {
+  const many = Array.from({ length: 30 }, (_, n) => `<Disk ovf:diskId="m${n}" ovf:capacity="512"/>`).join('');
+  const items = Array.from({ length: 30 }, (_, n) =>
+    item(17, 100 + n, { Parent: 9, HostResource: `ovf:/disk/m${n}` }),
+  ).join('');
+  const ids = (type: number) =>
+    read(envelope({ files: '', disks: many, hardware: CPU + MEMORY + item(type, 9) + items })).vm.disks.map(
+      (each) => each.id,
+    );
+  assert.deepEqual([ids(6)[0], ids(6)[25], ids(6)[29]], ['sda', 'sdz', 'sdad']);
+  assert.equal(new Set(ids(5)).size, 30);
+  assert.equal(ids(5)[1], 'hdb');
+});
+
+test('the names of prototypes are names like others', () => {
+  const odd = ['__proto__', 'constructor', 'toString'];
+  const { vm, disks } = read(
+    envelope({
+      files: odd.map((id) => `<File ovf:id="${id}" ovf:href="${id}.vmdk"/>`).join(''),
+      disks: odd
+        .map((id) => `<Disk ovf:diskId="${id}" ovf:fileRef="${id}" ovf:capacity="512" ovf:format="${VMDK}"/>`)
+        .join(''),
+      system:
+        '<Name>__proto__</Name><ProductSection ovf:class="__proto__"><Property ovf:key="__proto__" ovf:value="1"/></ProductSection>',
+      hardware: `<vmw:Config vmw:key="__proto__" vmw:value="x"/>${CPU}${MEMORY}${item(6, '__proto__', { ResourceSubType: 'constructor' })}${odd.map((id, n) => item(17, n + 10, { Parent: '__proto__', AddressOnParent: n, HostResource: `ovf:/disk/${id}` })).join('')}`,
+    }),
+  );
+  assert.equal(vm.name, '__proto__');
+  assert.deepEqual(
+    disks.map((each) => each.reference),
+    ['__proto__.vmdk', 'constructor.vmdk', 'toString.vmdk'],
+  );
+  assert.equal(({} as Record<string, unknown>).key, undefined);
+});
+
+test('what is no envelope, or cannot be, is refused with a reason', () => {
+  refused('', /root|XML|line/i);
+  refused('<domain/>', /no OVF/);
+  refused('<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Envelope>&b;</Envelope>', /document type/);
+  refused('<Envelope>&b;</Envelope>', /unknown entity/);
+  refused('<a>'.repeat(5000) + '</a>'.repeat(5000), /./);
+  refused(
+    `<Envelope>${'<VirtualSystemCollection>'.repeat(40)}${'</VirtualSystemCollection>'.repeat(40)}</Envelope>`,
+    /deep/,
+  );
+  refused(`<Envelope><x>${'<a/>'.repeat(100_001)}</x></Envelope>`, /elements/);
+  refused(wrapped({}, ''), /no virtual system/);
+  refused(wrapped({}, virtualSystem({}).repeat(300)), /more than 256/);
+  refused(envelope({ hardware: CPU.repeat(1100) }), /items of hardware/);
+  refused(envelope({ system: '<Name>a&#27;[2Jb</Name>' }), /control character/);
+  refused(envelope({ files: '<File ovf:href="x"/>' }), /no id/);
+  refused(envelope({ files: `${FILES}<File ovf:id="f1" ovf:href="other"/>` }), /two files have the id/);
+  refused(envelope({ disks: DISKS + DISKS }), /two disks have the id/);
+});
+
+test('absurd numbers are refused', () => {
+  const cpu = (count: string | number) =>
+    envelope({ hardware: item(3, 1, { VirtualQuantity: count }) + MEMORY + SCSI + DISK });
+  for (const count of ['-1', '0', '1e3', 'NaN', '4096', '1.5', '99999999999999999999'])
+    refused(cpu(count), /VirtualQuantity/);
+  for (const quantity of ['-5', '0', '9007199254740993', 'Infinity', '0x10']) {
+    refused(envelope({ hardware: CPU + item(4, 2, { VirtualQuantity: quantity }) }), /the memory/);
+  }
+  for (const size of ['-1', '9007199254740992', 'x'])
+    refused(envelope({ files: FILES.replace('70000', size) }), /the size/);
+  refused(envelope({ files: FILES.replace('<File', '<File ovf:chunkSize="0"') }), /chunk size/);
+  for (const size of ['-1', '1e9', '9007199254740991'])
+    refused(envelope({ disks: DISKS.replace('"10"', `"${size}"`) }), /capacity/);
+  refused(
+    envelope({ hardware: item(3, 1, { num_of_sockets: 1024, cpu_per_socket: 1024 }) + MEMORY }),
+    /1048576 processors/,
+  );
+});
+
+test('a large and dull descriptor takes no time', () => {
+  const machines = Array.from({ length: 250 }, (_, n) =>
+    virtualSystem({ hardware: CPU + MEMORY + SCSI }, `m${n}`),
+  ).join('');
+  const files = Array.from({ length: 4000 }, (_, n) => `<File ovf:id="f${n}" ovf:href="${n}"/>`).join('');
+  const odd = Array.from({ length: 700 }, (_, n) => `<Odd${n}/>`).join('');
+  const keys = Array.from({ length: 4000 }, (_, n) => `<Property ovf:key="k${n}" ovf:value="1"/>`).join('');
+  const started = performance.now();
+  const { vms } = parseOvf(
+    wrapped({ files, disks: '', envelope: `${odd}<ProductSection>${keys}</ProductSection>` }, machines),
+    'x',
+  );
+  assert.equal(vms.length, 250);
+  assert.ok(performance.now() - started < 20_000);
+  assert.ok(JSON.stringify(vms).length < 4_000_000);
 });
