@@ -111,8 +111,8 @@ test('OVF 2.0: several machines, the default size, items of its new kinds, a sec
   const [web, db, ...others] = await machines('two');
   assert.equal(others.length, 0);
   const none = { firmware: 'bios', secureBoot: false, tpm: null, removable: [], uuid: '' };
-  const plain = { display: null, sound: null, guestOs: null, machine: null, clock: 'utc' };
-  const findings = ['blocking ovf.section-unknown', 'info ovf.configuration'];
+  const plain = { display: 'vga', sound: null, guestOs: null, machine: null, clock: 'utc' };
+  const findings = ['blocking ovf.section-required', 'info ovf.startup', 'warning ovf.configuration'];
   assert.deepEqual(outline(web!), {
     ...{ ...none, name: 'web', memoryMib: 3072, cpu: [6, 6, 1, 1] },
     disks: [['sda', 'sata', null, 2, 'web.vhdx', 'vhdx', null]],

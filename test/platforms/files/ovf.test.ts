@@ -318,7 +318,7 @@ test('absurd numbers are refused', () => {
   }
   for (const size of ['-1', '9007199254740992', 'x'])
     refused(envelope({ files: FILES.replace('70000', size) }), /the size/);
-  refused(envelope({ files: FILES.replace('<File', '<File ovf:chunkSize="0"') }), /chunk size/);
+  refused(envelope({ files: FILES.replace('<File', '<File ovf:chunkSize="-1"') }), /chunk size/);
   for (const size of ['-1', '1e9', '9007199254740991'])
     refused(envelope({ disks: DISKS.replace('"10"', `"${size}"`) }), /capacity/);
   refused(
