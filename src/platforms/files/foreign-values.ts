@@ -25,7 +25,7 @@ export function plainText(text: string, name: string, what: string): string {
 
 /** A whole number in decimal digits. @throws VmferryError `HostileInput` for others and those out of the range. */
 export function wholeNumber(text: string, name: string, what: string, least: number, most: number): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  const value = /^\d{1,16}(\.0{1,6})?$/.test(text) ? Number(text) : NaN;
   if (!(value >= least && value <= most)) {
     throw hostile(what, `${name} is ${quoted(text)}, not a whole number from ${least} to ${most}`);
   }
@@ -33,15 +33,23 @@ export function wholeNumber(text: string, name: string, what: string, least: num
 }
 
 /** Six pairs of hex digits, with or without something between them, as `00:0c:29:…`; null for anything else. */
-export function macAddress(text: string): string | null {
-  const digits = /^[0-9a-f]{2}([:-]?)[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}$/i.test(text) ? text.replace(/[:-]/g, '') : '';
-  return digits === '' ? null : digits.toLowerCase().replace(/..(?=.)/g, '$&:');
+export function macAddress(text: string | null): string | null {
+  if (text === null || !/^[0-9a-f]{2}([:-]?)[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}$/i.test(text)) return null;
+  return (
+    text
+      .toLowerCase()
+      .match(/[0-9a-f]{2}/g)
+      ?.join(':') ?? null
+  );
 }
 
-/** 32 hex digits, whatever stands between them, in the dashed form; null for anything else. */
-export function dashedUuid(text: string): string | null {
-  const digits = text.length <= 64 ? text.replace(/[\s{}-]/g, '').toLowerCase() : '';
-  if (!/^[0-9a-f]{32}$/.test(digits)) return null;
+/** 32 hex digits, whatever stands between them, in the dashed form; null for anything else, and for the empty one. */
+export function dashedUuid(text: string | null): string | null {
+  const digits = (text ?? '')
+    .slice(0, 65)
+    .replace(/[\s{}-]/g, '')
+    .toLowerCase();
+  if (!/^[0-9a-f]{32}$/.test(digits) || /^0+$/.test(digits)) return null;
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
@@ -50,8 +58,9 @@ export function quoted(text: string): string {
   return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
 }
 
-/** A list for messages, cut off where it gets too long to be read. */
+/** A list for messages, without doubles, cut off where it gets too long to be read. */
 export function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 25).map((name) => (/^[\w.:+() -]{1,60}$/.test(name) ? name : quoted(name)));
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
+  const all = [...new Set(names)];
+  const shown = all.slice(0, 25).map((name) => (/^[\w.:+() -]{1,60}$/.test(name) ? name : quoted(name)));
+  return all.length > shown.length ? `${shown.join(', ')} and ${all.length - shown.length} more` : shown.join(', ');
 }

@@ -2,7 +2,7 @@ import type { Finding } from '../../model/finding.js';
 import { info } from './ovf-finding.js';
 import type { OvfItem } from './ovf-items.js';
 import type { OvfNode } from './ovf-node.js';
-import { listed } from './ovf-values.js';
+import { listed } from './foreign-values.js';
 
 /**
  * What is tried when the VM starts: `vmw:BootOrderSection` has kinds of devices, and numbers of items for disks. (That of OVF

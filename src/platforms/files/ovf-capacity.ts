@@ -1,7 +1,8 @@
 import type { Finding } from '../../model/finding.js';
 import { blocking } from './ovf-finding.js';
 import type { OvfNode } from './ovf-node.js';
-import { hostile, quoted, unitBytes, wholeNumber } from './ovf-values.js';
+import { hostile, quoted, wholeNumber } from './foreign-values.js';
+import { unitBytes } from './ovf-values.js';
 
 /** Sizes of disks, and the properties that they may refer to. */
 

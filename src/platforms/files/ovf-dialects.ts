@@ -3,7 +3,7 @@ import { blocking, warning } from './ovf-finding.js';
 import { merged, nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { ovirtFacts } from './ovf-ovirt.js';
-import { quoted, wholeNumber, dashedUuid } from './ovf-values.js';
+import { quoted, wholeNumber, dashedUuid } from './foreign-values.js';
 import { virtualBoxFacts } from './ovf-virtualbox.js';
 
 /** What each tool writes of a machine beside the hardware's items. */

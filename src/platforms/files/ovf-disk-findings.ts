@@ -4,7 +4,7 @@ import type { Attachment } from './ovf-attachment.js';
 import { isTrue, type OvfReference } from './ovf-envelope.js';
 import { blocking, info, warning } from './ovf-finding.js';
 import type { OvfNode } from './ovf-node.js';
-import { listed, quoted } from './ovf-values.js';
+import { listed, quoted } from './foreign-values.js';
 
 /** What should be known of a disk before it is moved. */
 

@@ -7,7 +7,8 @@ import { diskFindings, noController, noImage, removableMedium } from './ovf-disk
 import { isTrue, type OvfEnvelope, type OvfReference } from './ovf-envelope.js';
 import { controllersOf, type OvfController, type OvfItem } from './ovf-items.js';
 import type { OvfNode } from './ovf-node.js';
-import { formatOf, isOptical, listed } from './ovf-values.js';
+import { listed } from './foreign-values.js';
+import { formatOf, isOptical } from './ovf-values.js';
 
 /** Hard disks and drives of one virtual system. */
 

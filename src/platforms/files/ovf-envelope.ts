@@ -2,7 +2,8 @@ import type { Finding } from '../../model/finding.js';
 import type { Compression } from './foreign.js';
 import { blocking } from './ovf-finding.js';
 import { parseEnvelope, type OvfNode } from './ovf-node.js';
-import { compressionOf, hostile, plainText, quoted, wholeNumber } from './ovf-values.js';
+import { hostile, plainText, quoted, wholeNumber } from './foreign-values.js';
+import { compressionOf } from './ovf-values.js';
 
 /** What all virtual systems of an envelope share: files, disks, networks, the choice of a configuration. */
 

@@ -4,7 +4,8 @@ import type { OvfEnvelope } from './ovf-envelope.js';
 import { blocking, info, warning } from './ovf-finding.js';
 import type { OvfItem } from './ovf-items.js';
 import type { MachineFacts } from './ovf-machine.js';
-import { hostile, listed, macAddress, plainText, quoted, unitBytes, wholeNumber } from './ovf-values.js';
+import { hostile, listed, macAddress, plainText, quoted, wholeNumber } from './foreign-values.js';
+import { unitBytes } from './ovf-values.js';
 
 /** Processors, memory and network cards of one virtual system. */
 

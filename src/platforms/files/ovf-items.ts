@@ -1,7 +1,8 @@
 import type { DiskBus } from '../../model/vm.js';
 import type { OvfEnvelope } from './ovf-envelope.js';
 import type { OvfNode } from './ovf-node.js';
-import { hostile, placeOf } from './ovf-values.js';
+import { hostile } from './foreign-values.js';
+import { placeOf } from './ovf-values.js';
 
 /** The virtual hardware's items (DSP0243, "VirtualHardwareSection"), each a CIM resource allocation setting. */
 

@@ -1,5 +1,5 @@
 import { parseXml, type XmlElement } from '../xml.js';
-import { hostile } from './ovf-values.js';
+import { hostile } from './foreign-values.js';
 
 /**
  * An OVF envelope as a tree of local names. Prefixes differ from tool to tool, and versions differ in the namespaces'

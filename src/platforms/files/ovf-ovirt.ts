@@ -2,7 +2,7 @@ import type { Finding } from '../../model/finding.js';
 import { blocking, warning } from './ovf-finding.js';
 import { nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
-import { dashedUuid, quoted } from './ovf-values.js';
+import { dashedUuid, quoted } from './foreign-values.js';
 
 /** `BiosType`, counted as before oVirt 4.4 had a default of the cluster (engine, OvfReader). */
 const BIOS_TYPES = new Map<string, { machine: string; firmware: 'bios' | 'uefi'; secureBoot: boolean }>([

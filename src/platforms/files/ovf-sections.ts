@@ -3,7 +3,7 @@ import { isTrue, type OvfEnvelope, type OvfSystem } from './ovf-envelope.js';
 import { blocking, info, warning } from './ovf-finding.js';
 import type { OvfItem } from './ovf-items.js';
 import type { OvfNode } from './ovf-node.js';
-import { listed, quoted } from './ovf-values.js';
+import { listed, quoted } from './foreign-values.js';
 
 /** Sections and devices that are not carried over. What nobody has heard of is named, and is never a silent loss. */
 

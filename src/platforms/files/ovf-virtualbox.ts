@@ -3,7 +3,7 @@ import { isTrue } from './ovf-envelope.js';
 import { info, warning } from './ovf-finding.js';
 import { nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
-import { macAddress, wholeNumber } from './ovf-values.js';
+import { macAddress, wholeNumber } from './foreign-values.js';
 
 const SOUND_MODELS = new Map([
   ['AC97', 'ac97'],

@@ -14,7 +14,7 @@ import { itemsOf, type OvfItem } from './ovf-items.js';
 import type { MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { deviceFindings, left, sectionFindings } from './ovf-sections.js';
-import { dashedUuid, listed, plainText } from './ovf-values.js';
+import { dashedUuid, listed, plainText } from './foreign-values.js';
 
 export type { OvfReference } from './ovf-envelope.js';
 
