@@ -27,8 +27,10 @@ export async function lookAtDisks(
   const vm: VmDescription = { ...foreign.vm, disks: [], findings: [...foreign.vm.findings] };
   for (const [index, disk] of foreign.disks.entries()) {
     const declared = foreign.vm.disks[index]!;
-    const seen = await lookAt(from, disk, declared.sizeBytes, scratch, signal);
-    const { findings, ...facts } = seen;
+    const { findings: all, ...facts } = await lookAt(from, disk, declared.sizeBytes, scratch, signal);
+    // An OVF's reader says it of its own disks.
+    const said = (id: string) => vm.findings.some((each) => each.id === id && each.message.includes(` ${disk.id} `));
+    const findings = all.filter(({ id }) => id !== 'disk.empty' || !said(id));
     vm.disks.push({ ...declared, ...facts });
     vm.findings.push(...findings);
     diskFindings.set(disk.id, findings);
