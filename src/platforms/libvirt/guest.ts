@@ -53,7 +53,7 @@ export async function guestFacts(at: LibvirtConnection, vm: string, signal?: Abo
   };
 }
 
-/** Addresses by which others may reach the guest: as its agent says, else as DHCP leases and the ARP table do. */
+/** Addresses by which others may reach the guest: as its agent says, else as DHCP leases and the host's neighbours do. */
 export async function guestAddresses(
   at: LibvirtConnection,
   uuid: string,
@@ -66,12 +66,23 @@ export async function guestAddresses(
     const usable = unique(all.map((each) => each['ip-address']));
     if (usable.length > 0) return usable;
   }
-  for (const source of ['lease', 'arp']) {
-    const text = await at.virsh.runOr(/./, ['domifaddr', '--domain', uuid, '--source', source], { signal });
-    const usable = unique([...(text ?? '').matchAll(/\sipv[46]\s+([0-9a-fA-F.:]+)/g)].map((match) => match[1]!));
-    if (usable.length > 0) return usable;
-  }
-  return [];
+  const text = await at.virsh.runOr(/./, ['domifaddr', '--domain', uuid, '--source', 'lease'], { signal });
+  const leased = unique([...(text ?? '').matchAll(/\sipv[46]\s+([0-9a-fA-F.:]+)/g)].map((match) => match[1]!));
+  return leased.length > 0 ? leased : await neighbours(at, uuid, signal);
+}
+
+/**
+ * Addresses that the site's host has spoken to at the VM's network cards. libvirt's own look (`--source arp`) leaves out
+ * entries that the kernel is just checking, so that a guest which talks all the time is not found half of the time.
+ */
+async function neighbours(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<string[]> {
+  const cards = await at.virsh.runOr(/./, ['domiflist', '--domain', uuid], { signal });
+  const macs = new Set(
+    [...(cards ?? '').matchAll(/\s((?:[0-9a-f]{2}:){5}[0-9a-f]{2})\s*$/gim)].map((match) => match[1]),
+  );
+  const { stdout } = await at.host.run('ip', ['neigh', 'show'], { signal, okExitCodes: [0, 1, 2, 127] });
+  const known = [...stdout.matchAll(/^(\S+) dev \S+ lladdr (\S+) (?!FAILED)/gm)];
+  return unique(known.filter(([, , mac]) => macs.has(mac)).map(([, address]) => address!));
 }
 
 /** Without loopback and link-local addresses; IPv4 first, as more sites route it. */

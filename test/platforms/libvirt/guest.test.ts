@@ -6,6 +6,7 @@ import type { LabHost } from '../../../lab/host/lab-host.js';
 import { libvirtSite } from '../../../src/config.js';
 import { VmferryError } from '../../../src/errors.js';
 import { connectLibvirt, type LibvirtConnection } from '../../../src/platforms/libvirt/connect.js';
+import { guestAddresses } from '../../../src/platforms/libvirt/guest.js';
 import { createLibvirtSource } from '../../../src/platforms/libvirt/source.js';
 import { createLibvirtVmSite, type SourcePart } from '../../../src/platforms/libvirt/vm-site.js';
 import type { PointRequest, VmSite } from '../../../src/platforms/platform.js';
@@ -56,6 +57,15 @@ test('a running guest is known by its agent, its addresses and its open ports', 
   assert.equal(facts.hostname, 'web01');
   assert.equal(facts.addresses[0], guest.address);
   assert.deepEqual(facts.openPorts, [80]);
+});
+
+test('without an answer of its agent a guest is known by what its host speaks to, time and again', async () => {
+  const uuid = await at.virsh.uuid('web01');
+  // Past the few seconds in which the kernel checks an entry.
+  for (let tries = 0; tries < 12; tries++) {
+    assert.deepEqual(await guestAddresses(at, uuid, false), [guest.address]);
+    await sleep(500);
+  }
 });
 
 test('what the guest serves is probed from its site', async () => {
