@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { explain } from '../errors.js';
 import { explained } from '../temporal.js';
-import type { Context } from './context.js';
+import { printable, type Context } from './context.js';
 import { addDecisions } from './decisions.js';
 import { addDescribe } from './describe.js';
 import { addDoctor } from './doctor.js';
@@ -18,6 +18,9 @@ import { addStatus } from './status.js';
 import { addSweep } from './sweep.js';
 import { addUnsupported } from './unsupported.js';
 import { addVerify } from './verify.js';
+
+/** An error may hold what somebody wrote into a file from outside. */
+const MOST_OF_AN_ERROR = 8000;
 
 /** Where verbs are added, and how their exit status comes back. */
 export interface Verbs {
@@ -79,7 +82,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USE;
     if (context.signal.aborted) return NOT_DONE;
-    context.err(`${explain(explained(error))}\n`);
+    context.err(`${explain(explained(error)).split('\n').map(printable).join('\n').slice(0, MOST_OF_AN_ERROR)}\n`);
     return exitOfError(error);
   }
 }

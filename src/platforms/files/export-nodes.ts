@@ -27,14 +27,20 @@ export class ExportNodes {
     private readonly serve: Serve,
   ) {}
 
-  async image([top, ...under]: readonly ImageLayer[]): Promise<Node> {
+  /** @param looked is told of each layer with nothing beneath it, from the top. */
+  async image(
+    [top, ...under]: readonly ImageLayer[],
+    looked: (layer: ImageLayer, node: Node) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Node> {
     const { format, member, extents, header } = top!;
     const file = extents.length === 0 ? await this.protocol(member.location) : fileNode(await this.descriptor(top!));
     const node: Node = { driver: format, 'read-only': true, file };
     if (header.sizeFrom !== null) node['force_size_calc'] = header.sizeFrom === 'footer' ? 'current_size' : 'chs';
     // Without it, QEMU would open what the image names.
-    if (['qcow2', 'qcow', 'vmdk'].includes(format)) node['backing'] = under.length > 0 ? await this.image(under) : null;
-    return node;
+    const stands = ['qcow2', 'qcow', 'vmdk'].includes(format);
+    if (stands) node['backing'] = null;
+    await looked(top!, node);
+    return stands && under.length > 0 ? { ...node, backing: await this.image(under, looked) } : node;
   }
 
   private async protocol(location: Location): Promise<Node> {
@@ -87,7 +93,12 @@ export class ExportNodes {
 
 /** Arguments that serve a node read-only, to any number of clients in turn and eight at once. */
 export function qemuNbd(socket: string, node: Node): string[] {
-  return ['--read-only', '--persistent', '--shared=8', `--socket=${socket}`, `json:${JSON.stringify(node)}`];
+  return ['--read-only', '--persistent', '--shared=8', `--socket=${socket}`, qemuImgNode(node)];
+}
+
+/** As a file's name to QEMU's tools. */
+export function qemuImgNode(node: Node): string {
+  return `json:${JSON.stringify(node)}`;
 }
 
 function fileNode(filename: string): Node {

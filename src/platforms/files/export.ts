@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openNbd, type NbdDevice } from '../../blocks/index.js';
 import { VmferryError } from '../../errors.js';
 import { startChild, type Child } from '../../exec/child.js';
+import { LocalHost } from '../../exec/local.js';
+import { checkImage } from './image-check.js';
 import { ExportNodes, qemuNbd } from './export-nodes.js';
 import type { ImageChain } from './image-chain.js';
 
@@ -19,8 +21,11 @@ const LOOK_AGAIN_MS = 20;
 /** Findings of images that QEMU would read as something else than they are: no waiver makes that right. */
 const UNREADABLE = ['disk.differencing', 'disk.extent-not-read', 'disk.kind-not-read', 'disk.encrypted'];
 
-/** @throws VmferryError `HostileInput` where QEMU does not take the image, `NotSupported`, `Timeout`. */
-export async function exportChain(chain: ImageChain, signal?: AbortSignal): Promise<ImageExport> {
+/**
+ * @param check looks through the tables of all layers first.
+ * @throws VmferryError `HostileInput` where it is damaged or QEMU does not take it, `NotSupported`, `Timeout`.
+ */
+export async function exportChain(chain: ImageChain, check: boolean, signal?: AbortSignal): Promise<ImageExport> {
   assertReadable(chain);
   const folder = await mkdtemp(join(tmpdir(), 'vmferry-files-'));
   const children: Child[] = [];
@@ -42,7 +47,10 @@ export async function exportChain(chain: ImageChain, signal?: AbortSignal): Prom
       await device.close();
       return socket;
     });
-    const node = await nodes.image(chain.layers);
+    const host = new LocalHost();
+    const node = await nodes.image(chain.layers, async ({ format, member }, layer) => {
+      if (check) await checkImage(host, format, member.name, layer, signal);
+    });
     const { member, header } = chain.layers[0]!;
     reader = (await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node))).device;
     if (reader.sizeBytes === header.sizeBytes) return { reader, close };

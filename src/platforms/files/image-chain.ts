@@ -6,6 +6,8 @@ import type { ImageHeader } from './image-header.js';
 import { inspectImage, sniffFormat } from './image.js';
 import { safeName } from './member-name.js';
 import type { Folder, Member } from './member.js';
+import { textOf } from './text.js';
+import { parseVmdkDescriptor } from './vmdk-descriptor.js';
 
 /** A disk is an image and all that it stands on, each read and checked by us before a tool opens any. */
 export interface ImageLayer {
@@ -85,12 +87,35 @@ async function beneath(
       throw refused(files, layer.name, `its part ${JSON.stringify(extent.name)} refers to other files itself`);
     }
   }
+  if (layer.extents.length > 0) await assertWithin(files, layer, signal);
   const bases = references.filter(({ kind }) => kind === 'backing' || (kind === 'parent' && layer.format === 'vmdk'));
   if (bases.length > 1) throw refused(files, layer.name, 'it names several parents');
   const [base] = bases;
   if (!base) return null;
   const name = referenced(files, layer.name, base.name);
   return { name, format: await baseFormat(files, layer, name, base.format, signal) };
+}
+
+/** QEMU reads what lies beyond the end of a part as zeroes, and the same part as often as it is named. */
+async function assertWithin(files: Folder, { name, member, extents }: ImageLayer, signal?: AbortSignal): Promise<void> {
+  const text = textOf(await member.read(0, member.sizeBytes, signal));
+  const parts = parseVmdkDescriptor(text, member.name).extents.filter(
+    ({ access, sectors, file }) => access === 'RW' && sectors > 0 && file !== null,
+  );
+  const taken = new Map<string, { from: number; to: number }[]>();
+  for (const [nth, { type, sectors, offsetSectors, file }] of parts.entries()) {
+    const sparse = type.endsWith('SPARSE');
+    const [from, to] = [offsetSectors * 512, (offsetSectors + sectors) * 512];
+    const sizeBytes = extents[nth]?.sizeBytes ?? 0;
+    if (!sparse && to > sizeBytes) {
+      throw refused(files, name, `its part ${JSON.stringify(file)} has ${sizeBytes} bytes, and ${to} are needed`);
+    }
+    const others = taken.get(file!) ?? [];
+    if (others.some((other) => sparse || (from < other.to && other.from < to))) {
+      throw refused(files, name, `its part ${JSON.stringify(file)} stands for two places of the disk`);
+    }
+    taken.set(file!, [...others, { from, to }]);
+  }
 }
 
 /** As the image says. What only the content could tell is refused. */

@@ -38,11 +38,11 @@ export async function readVdi(from: HeaderReader): Promise<HeaderParts> {
   from.inside(mapOffset, blocks * 4, 'block map');
   from.require(dataOffset >= mapOffset + blocks * 4, 'its data lies in its block map');
   from.require(allocated <= blocks, `it has more blocks (${allocated}) than its map (${blocks})`);
-  // The last block can be cut short where the disk ends within it.
-  from.inside(dataOffset, Math.max(0, allocated - 1) * BLOCK_BYTES, 'data');
-
   const bytes = from.diskBytes(from.number(header.readBigUInt64LE(0x170), 'size'));
   from.require(bytes <= blocks * BLOCK_BYTES, 'its block map is too short for its size');
+  // A block can be cut short where the disk ends within it; QEMU would read any other one that is as zeroes.
+  const spare = bytes % BLOCK_BYTES === 0 ? 0 : BLOCK_BYTES - (bytes % BLOCK_BYTES);
+  from.inside(dataOffset, Math.max(0, allocated * BLOCK_BYTES - spare), 'data');
   const sizeBytes = Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES;
   const findings = unaligned(from.image.name, bytes, sizeBytes);
   const base = { variant, sizeBytes, allocatedBytes: allocated * BLOCK_BYTES };

@@ -84,6 +84,28 @@ function sizeOf(
   return { sizeBytes, findings, sizeFrom: trustsSize ? 'footer' : 'geometry' };
 }
 
+const UNUSED_BLOCK = 0xffffffff;
+const TABLE_PIECE_BYTES = 1024 * 1024;
+
+/** Every block lies in the file as a whole; QEMU would read what is cut off as zeroes. The table is read in pieces. */
+async function checkBlocks(
+  from: HeaderReader,
+  tableOffset: number,
+  entries: number,
+  blockBytes: number,
+): Promise<void> {
+  const bitmapBytes = Math.ceil(blockBytes / SECTOR_BYTES / 8 / SECTOR_BYTES) * SECTOR_BYTES;
+  for (let at = 0; at < entries * 4; at += TABLE_PIECE_BYTES) {
+    const length = Math.min(TABLE_PIECE_BYTES, entries * 4 - at);
+    const piece = await from.image.read(tableOffset + at, length, from.signal);
+    for (let entry = 0; entry < length; entry += 4) {
+      const sector = piece.readUInt32BE(entry);
+      if (sector === UNUSED_BLOCK) continue;
+      from.inside(sector * SECTOR_BYTES, bitmapBytes + blockBytes, `block ${(at + entry) / 4}`);
+    }
+  }
+}
+
 /** "Dynamic Disk Header Format". */
 async function readDynamicHeader(from: HeaderReader, footer: Buffer, sizeBytes: number): Promise<Buffer> {
   const at = from.number(footer.readBigUInt64BE(16), 'offset of the dynamic header');
@@ -98,6 +120,7 @@ async function readDynamicHeader(from: HeaderReader, footer: Buffer, sizeBytes: 
   from.require(entries * blockBytes <= MAX_SECTORS * SECTOR_BYTES + blockBytes, 'its block allocation table is absurd');
   const tableOffset = from.number(header.readBigUInt64BE(16), 'offset of the block allocation table');
   from.inside(tableOffset, entries * 4, 'block allocation table');
+  await checkBlocks(from, tableOffset, entries, blockBytes);
   return header;
 }
 

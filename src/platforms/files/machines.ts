@@ -31,12 +31,28 @@ export async function openRoot(at: FilesConnection): Promise<{ root: Folder; onl
     return { root: await openLocalFolder(folder), only: isFile ? posix.basename(path!) : null };
   }
   const login = user !== undefined && passwordFile !== undefined ? { user, passwordFile } : null;
-  const address = new URL(url);
+  const address = addressOf(url);
   const last = decodeURIComponent(posix.basename(address.pathname));
   if (packageKindOf(last) === null || address.pathname.endsWith('/')) {
     return { root: openHttpFolder(url, login), only: null };
   }
   return { root: openHttpFolder(new URL('.', address).href, login), only: last };
+}
+
+/** @throws VmferryError `InvalidConfig` for what is not asked for as it stands. */
+function addressOf(url: string): URL {
+  const address = URL.canParse(url) ? new URL(url) : null;
+  const why =
+    address === null
+      ? 'it is no address'
+      : address.username || address.password
+        ? 'it holds a login, which would be seen by others; give user and passwordFile to a site of vmferry.yaml'
+        : address.search || address.hash
+          ? 'it has a query, which is not sent; download the file, or serve it under a plain address'
+          : null;
+  if (address && why === null) return address;
+  const shown = address ? `${address.origin}${address.pathname}` : 'that address';
+  throw new VmferryError('InvalidConfig', `cannot read ${shown}: ${why}`, { platform: 'files' });
 }
 
 /** The files that packages are found by, each with the name that its machine has at the site. */
@@ -50,23 +66,26 @@ export async function packagesOf(
   // What lies beside a descriptor is taken for its disk; an image alone in a folder is a machine of its own.
   const taken = new Set(described.filter((path) => packageKindOf(path) !== 'ova').map((path) => posix.dirname(path)));
   const images = all.filter((path) => packageKindOf(path) === 'image');
-  const alone = images.filter((path) => !taken.has(posix.dirname(path)) && !pieceOf(path, images));
+  const known = new Set(images);
+  const alone = images.filter((path) => !taken.has(posix.dirname(path)) && !pieceOf(path, known));
   const paths = [...described, ...alone].sort();
   const names = new Map<string, string>();
+  const uses = new Map<string, number>();
+  for (const name of paths.flatMap(namesOf)) uses.set(name, (uses.get(name) ?? 0) + 1);
   for (const path of paths) {
-    const free = namesOf(path).find((name) => paths.every((other) => other === path || !namesOf(other).includes(name)));
+    const free = namesOf(path).find((name) => uses.get(name) === 1);
     names.set(free ?? path.replaceAll('/', ':'), path);
   }
   return names;
 }
 
 /** Whether an image is a part of another: the extents of a VMDK, or what it was before a snapshot. */
-function pieceOf(path: string, images: readonly string[]): boolean {
+function pieceOf(path: string, images: ReadonlySet<string>): boolean {
   const base = path.replace(
     /-(flat|delta|sesparse|rdm|rdmp|ctk|[sf]\d{3}|\d{6}(-delta|-sesparse|-s\d{3})?)\.vmdk$/i,
     '.vmdk',
   );
-  return base !== path && images.includes(base);
+  return base !== path && images.has(base);
 }
 
 /** What a package may be called: `web01`, `web01.ova`, `export:web01.ova`. */

@@ -6,10 +6,14 @@ import { textOf } from './text.js';
 
 const MOST_MANIFEST_BYTES = 4 * 1024 * 1024;
 
-/** The manifest's name: that of the descriptor, with `.mf` (DSP0243, section 5.1). Null where there is none. */
-export function manifestNameOf(from: Package): string | null {
-  if (from.kind !== 'ova' && from.kind !== 'ovf') return null;
-  return from.descriptor?.replace(/\.ovf$/i, '.mf') ?? null;
+/** The manifest: called as the descriptor, with `.mf` (DSP0243, section 5.1), in whatever case. Null where there is none. */
+async function manifestOf(from: Package, signal?: AbortSignal): Promise<Member | null> {
+  if ((from.kind !== 'ova' && from.kind !== 'ovf') || from.descriptor === null) return null;
+  for (const end of ['.mf', '.MF', '.Mf']) {
+    const member = await from.files.open(from.descriptor.replace(/\.ovf$/i, end), signal);
+    if (member) return member;
+  }
+  return null;
 }
 
 /**
@@ -18,8 +22,7 @@ export function manifestNameOf(from: Package): string | null {
  * @throws VmferryError `HostileInput` naming the first file that differs or is missing.
  */
 export async function checkPackage(from: Package, signal?: AbortSignal): Promise<number | null> {
-  const name = manifestNameOf(from);
-  const manifest = name === null ? null : await from.files.open(name, signal);
+  const manifest = await manifestOf(from, signal);
   if (!manifest) return null;
   const members = new Map<string, Member>();
   try {
@@ -31,12 +34,16 @@ export async function checkPackage(from: Package, signal?: AbortSignal): Promise
     }
     await checkManifest(entries, members, signal ? { signal } : {});
     const disks = from.machines.flatMap(({ disks }) => disks.flatMap(({ reference }) => reference ?? []));
-    const unlisted = disks.find((each) => !members.has(each));
+    const unlisted = [from.descriptor!, ...disks].find((each) => !members.has(each));
     if (unlisted === undefined) return entries.length;
-    throw new VmferryError('HostileInput', `cannot trust ${from.files.name}/${unlisted}: ${name} does not name it`, {
-      platform: 'files',
-      remedy: 'Export the machine again; a manifest names every file of its package.',
-    });
+    throw new VmferryError(
+      'HostileInput',
+      `cannot trust ${from.files.name}/${unlisted}: its manifest does not name it`,
+      {
+        platform: 'files',
+        remedy: 'Export the machine again; a manifest names every file of its package.',
+      },
+    );
   } finally {
     await manifest.close();
     for (const member of members.values()) await member.close();

@@ -37,7 +37,7 @@ export async function openPoint(at: FilesConnection, request: PointRequest, sign
       }
       const chain = await openDisk(from, disk, at.scratch, signal);
       closing.push(() => chain.close());
-      const exported = await exportChain(chain, signal);
+      const exported = await exportChain(chain, request.since === null, signal);
       closing.push(() => exported.close());
       opened.set(id, { reader: exported.reader, stamp: stampOf(chain) });
     }

@@ -16,10 +16,9 @@ async function inspect(folder: string, format: ImageFormat, name: string): Promi
   try {
     const counted = counting(file);
     const header = await inspectImage(counted, format);
-    assert.ok(
-      counted.readBytes < 300_000 && counted.reads < 40,
-      `${counted.readBytes} bytes in ${counted.reads} reads`,
-    );
+    // Of a VHD the table of all blocks is read, as QEMU's tools do not look through it.
+    const most = format === 'vpc' ? 4.5 * 2 ** 20 : 300_000;
+    assert.ok(counted.readBytes < most && counted.reads < 40, `${counted.readBytes} bytes in ${counted.reads} reads`);
     return header;
   } finally {
     await file.close();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -121,6 +121,47 @@ for (const [end, format, subformat] of IMAGES) {
     await assertReads({ path }, 'web01');
   });
 }
+
+for (const [end, format, subformat] of IMAGES.filter(([, each]) => each !== 'raw' && each !== 'qcow')) {
+  test(`a ${format} image${subformat ? ` of the kind ${subformat}` : ''} that was cut off is refused, not read as zeroes`, async () => {
+    const path = await folder('cut');
+    await convert(join(path, `web01.${end}`), format, subformat);
+    // The largest file is the one with the data.
+    const files = await Promise.all(
+      (await readdir(path)).map(async (name) => ({
+        file: join(path, name),
+        size: (await stat(join(path, name))).size,
+      })),
+    );
+    const { file, size } = files.sort((a, b) => b.size - a.size)[0]!;
+    for (const part of [0.5, 0.9, 0.98]) {
+      await truncate(file, Math.floor((size * part) / 512) * 512);
+      const opened = pointOf({ path }, 'web01');
+      // One that opens all the same would keep its server.
+      await assert.rejects(
+        opened.then((point) => point.end()),
+        { code: 'HostileInput' },
+        `${part}`,
+      );
+    }
+  });
+}
+
+test('parts of a VMDK that overrun their file, or stand for two places, are refused', async () => {
+  const path = await folder('parts');
+  await convert(join(path, 'web01.vmdk'), 'vmdk', 'monolithicFlat');
+  const text = await readFile(join(path, 'web01.vmdk'), 'utf8');
+  const line = /^RW \d+ FLAT "(.*)" 0$/m.exec(text)!;
+  const sectors = content.length / 512;
+  for (const [lines, words] of [
+    [[`RW 99999999 FLAT "${line[1]}" 0`], /bytes are needed|are needed/],
+    [[`RW ${sectors} FLAT "${line[1]}" 8`], /are needed/],
+    [[line[0], line[0]], /two places/],
+  ] as const) {
+    await writeFile(join(path, 'web01.vmdk'), text.replace(line[0], lines.join('\n')));
+    await assert.rejects(pointOf({ path }, 'web01'), words);
+  }
+});
 
 test("a fixed VHD of VirtualBox's is read to the end of its size, whatever its geometry says", async () => {
   const path = await folder('vbox');
