@@ -86,7 +86,10 @@ export async function stopLab(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** Removes folders of labs whose process was killed; the kernel has ended all else of them. */
+/**
+ * Removes folders of labs whose process was killed, and their interfaces: the kernel has ended all else of them, but a
+ * connection that still waits for its end keeps a network namespace for minutes.
+ */
 async function removeStaleLabs(say: (line: string) => void): Promise<void> {
   for (const name of await readdir(LAB_PARENT)) {
     if (!name.startsWith(LAB_PREFIX)) continue;
@@ -99,6 +102,11 @@ async function removeStaleLabs(say: (line: string) => void): Promise<void> {
       continue;
     }
     say(`  (removing ${directory}, which a killed run left)`);
+    for (const lab of NAMES) {
+      const { home } = hostFolders(join(directory, lab));
+      const link = await readFile(join(home, 'interface'), 'utf8').catch(() => '');
+      if (link.trim()) await removeInterface(link.trim());
+    }
     await rm(directory, { recursive: true, force: true });
   }
 }
