@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { ImageLayer } from './image-chain.js';
 import type { HttpLogin, Location } from './member.js';
-import { textOf } from './text.js';
-import { parseVmdkDescriptor } from './vmdk-descriptor.js';
+import { readVmdkParts } from './vmdk-parts.js';
 
 /**
  * An image with all that it stands on as a tree of block devices (QEMU, QAPI BlockdevOptions). QEMU is given every file by
@@ -64,9 +63,7 @@ export class ExportNodes {
    * From the text itself, QEMU would open whatever the names in it have become by then.
    */
   private async descriptor({ member, extents }: ImageLayer): Promise<string> {
-    const text = textOf(await member.read(0, member.sizeBytes));
-    const { cid, parentCid, createType, extents: lines } = parseVmdkDescriptor(text, member.name);
-    const parts = lines.filter(({ access, sectors, file }) => access === 'RW' && sectors > 0 && file !== null);
+    const { cid, parentCid, createType, parts } = await readVmdkParts(member);
     if (parts.length !== extents.length) throw refused(member.name, 'its parts can be read in two ways');
     const written = ['# Disk DescriptorFile', 'version=1', `CID=${cid}`, `parentCID=${parentCid ?? 'ffffffff'}`];
     written.push(`createType="${createType}"`);

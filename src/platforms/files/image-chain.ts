@@ -6,8 +6,7 @@ import type { ImageHeader } from './image-header.js';
 import { inspectImage, sniffFormat } from './image.js';
 import { safeName } from './member-name.js';
 import type { Folder, Member } from './member.js';
-import { textOf } from './text.js';
-import { parseVmdkDescriptor } from './vmdk-descriptor.js';
+import { readVmdkParts } from './vmdk-parts.js';
 
 /** A disk is an image and all that it stands on, each read and checked by us before a tool opens any. */
 export interface ImageLayer {
@@ -98,10 +97,7 @@ async function beneath(
 
 /** QEMU reads what lies beyond the end of a part as zeroes, and the same part as often as it is named. */
 async function assertWithin(files: Folder, { name, member, extents }: ImageLayer, signal?: AbortSignal): Promise<void> {
-  const text = textOf(await member.read(0, member.sizeBytes, signal));
-  const parts = parseVmdkDescriptor(text, member.name).extents.filter(
-    ({ access, sectors, file }) => access === 'RW' && sectors > 0 && file !== null,
-  );
+  const { parts } = await readVmdkParts(member, signal);
   const taken = new Map<string, { from: number; to: number }[]>();
   for (const [nth, { type, sectors, offsetSectors, file }] of parts.entries()) {
     const sparse = type.endsWith('SPARSE');
@@ -110,11 +106,11 @@ async function assertWithin(files: Folder, { name, member, extents }: ImageLayer
     if (!sparse && to > sizeBytes) {
       throw refused(files, name, `its part ${JSON.stringify(file)} has ${sizeBytes} bytes, and ${to} are needed`);
     }
-    const others = taken.get(file!) ?? [];
+    const others = taken.get(file) ?? [];
     if (others.some((other) => sparse || (from < other.to && other.from < to))) {
       throw refused(files, name, `its part ${JSON.stringify(file)} stands for two places of the disk`);
     }
-    taken.set(file!, [...others, { from, to }]);
+    taken.set(file, [...others, { from, to }]);
   }
 }
 
