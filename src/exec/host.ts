@@ -1,3 +1,5 @@
+import { VmferryError } from '../errors.js';
+
 /**
  * Where commands run: this machine, or another over ssh. Everything that vmferry does at a site (virsh, qemu-img,
  * qemu-nbd, small file work) goes through a Host, so an adapter is written once and serves both.
@@ -45,4 +47,10 @@ export interface Host {
   forwardSocket(path: string, signal?: AbortSignal): Promise<ForwardedSocket>;
   /** Ends what is kept open for this host (ssh master, forwards). Idempotent. */
   close(): Promise<void>;
+}
+
+/** What a tool that failed said last on its standard error; an empty string where `error` is not a tool's failure. */
+export function stderrOf(error: unknown): string {
+  const stderr = error instanceof VmferryError ? error.details['stderr'] : undefined;
+  return typeof stderr === 'string' ? stderr : '';
 }

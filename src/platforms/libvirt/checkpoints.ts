@@ -1,4 +1,5 @@
 import { VmferryError } from '../../errors.js';
+import { stderrOf } from '../../exec/host.js';
 import type { PointRequest } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
 import { hardDisks } from './describe-disks.js';
@@ -8,7 +9,6 @@ import { checkpointXml } from './live-xml.js';
 import type { OfflineDisk } from './offline-point.js';
 import { namePrefix } from './point-files.js';
 import { survey, type Survey } from './survey.js';
-import { virshSaid } from './virsh.js';
 import { xml } from '../xml.js';
 
 /** Checkpoints of ours; those of others are never touched. */
@@ -38,7 +38,7 @@ export async function deleteCheckpoints(
         await at.virsh.runOr(GONE, remove, { signal });
         continue;
       } catch (error) {
-        if (!BROKEN.test(virshSaid(error))) throw error;
+        if (!BROKEN.test(stderrOf(error))) throw error;
       }
     }
     await at.virsh.runOr(GONE, [...remove, '--metadata'], { signal });

@@ -1,14 +1,14 @@
 import { VmferryError } from '../../errors.js';
+import { stderrOf } from '../../exec/host.js';
 import type { SideState, TargetVm } from '../platform.js';
 import { allDomains } from './all-domains.js';
 import { hardDisks } from './describe-disks.js';
 import { readDomain } from './domain.js';
 import { markOf } from './mark.js';
-import { defineCutover, forbidCutover, removeOverlays } from './replica-overlays.js';
-import { overlayFile } from './replica-state.js';
+import { defineCutover, forbidCutover, removeOverlays } from '../replica/overlays.js';
+import { overlayFile } from '../replica/state.js';
 import { removeTpm } from './target-side-state.js';
 import { isRunning, ownDomain, prepareDomain, removeDomain, sideFiles, type TargetTools } from './target-domain.js';
-import { virshSaid } from './virsh.js';
 
 /** The VM's own domain at the target, from cutover on. */
 
@@ -45,7 +45,7 @@ function inUse({ at }: TargetTools, { name, description }: TargetVm): VmferryErr
 
 /** What virsh says of the definition, instead of where it was read. */
 function explained(tools: TargetTools, vm: TargetVm, error: unknown): unknown {
-  const said = virshSaid(error).trim();
+  const said = stderrOf(error).trim();
   if (/already exists with uuid|already defined/i.test(said)) return inUse(tools, vm);
   if (!(error instanceof VmferryError) || error.code !== 'ToolFailed' || said === '') return error;
   const why = said

@@ -1,5 +1,5 @@
 import type { SideState, TargetVm } from '../platform.js';
-import { removeOverlays } from './replica-overlays.js';
+import { removeOverlays } from '../replica/overlays.js';
 import { removeTpm } from './target-side-state.js';
 import {
   isRunning,

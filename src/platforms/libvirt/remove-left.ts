@@ -3,7 +3,7 @@ import { VmferryError } from '../../errors.js';
 import type { Owner } from '../platform.js';
 import { readMark } from './mark.js';
 import { listOwned } from './owned.js';
-import { removeLeftReplica } from './replica-remove.js';
+import { removeLeftReplica } from '../replica/remove.js';
 import { refreshPools } from './storage.js';
 import { removeTpm } from './target-side-state.js';
 import { isRunning, rehearsalUuid, sideFiles, type TargetTools } from './target-domain.js';

@@ -1,7 +1,6 @@
 import { VmferryError } from '../../errors.js';
-import type { RunOptions, RunResult } from '../../exec/host.js';
+import { stderrOf, type RunOptions, type RunResult } from '../../exec/host.js';
 import type { LibvirtConnection } from './connect.js';
-import { virshSaid } from './virsh.js';
 
 /**
  * Runs one of the constant scripts of a point in time at the site. Errors say `what` could not be done and why; the
@@ -25,7 +24,7 @@ export async function runScript(
 function briefly(error: unknown, at: LibvirtConnection, what: string): unknown {
   if (!(error instanceof VmferryError) || error.code === 'Unreachable') return error;
   const { details } = error;
-  const said = virshSaid(error)
+  const said = stderrOf(error)
     .trim()
     .replace(/^error: /gm, '');
   const where = `on ${at.host.name}`;

@@ -7,9 +7,9 @@ import type { LibvirtConnection } from './connect.js';
 import { domainXml } from './domain-xml.js';
 import { chooseFirmware, firmwares } from './firmware.js';
 import { readMark, type Mark, type Role } from './mark.js';
-import { makeOverlays } from './replica-overlays.js';
-import { fileStem } from './replica-state.js';
-import type { ReplicaStore } from './replica-store.js';
+import { makeOverlays } from '../replica/overlays.js';
+import { fileStem } from '../replica/state.js';
+import type { ReplicaStore } from '../replica/store.js';
 import { writeNvram, writeTpm } from './target-side-state.js';
 import { networks } from './target-facts.js';
 

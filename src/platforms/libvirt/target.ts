@@ -6,10 +6,10 @@ import { define, setLinks, undefine } from './define.js';
 import { finalize } from './finalize.js';
 import { listOwned } from './owned.js';
 import { removeLeft } from './remove-left.js';
-import { adoptReplica, cannotAdopt, whyNotAdopt } from './replica-adopt.js';
+import { adoptReplica, cannotAdopt, whyNotAdopt } from '../replica/adopt.js';
 import { endRehearsal, startRehearsal } from './rehearsal.js';
-import { removeReplica } from './replica-remove.js';
-import { ReplicaStore } from './replica-store.js';
+import { removeReplica } from '../replica/remove.js';
+import { ReplicaStore } from '../replica/store.js';
 import { refreshPools, storageDirectory, storageRegistry } from './storage.js';
 import { ownDomain, targetTools } from './target-domain.js';
 import { targetFacts } from './target-facts.js';
@@ -28,6 +28,7 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
   const runtimeDir = join(at.config.stateDir, 'run');
   const store = new ReplicaStore({
     host: at.host,
+    platform: 'libvirt',
     storageDir,
     runtimeDir,
     registry: storageRegistry(at),
@@ -46,7 +47,7 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     whyNotAdopt: (kept, spec, signal) => whyNotAdopt(store, kept, spec, signal),
     adoptReplica: async (kept, spec, signal) => {
       const why = await standsOn(kept, signal);
-      if (why !== null) throw cannotAdopt(kept, why);
+      if (why !== null) throw cannotAdopt(store, kept, why);
       return adoptReplica(store, kept, spec, signal);
     },
     readReplica: (id, signal) => store.read(id, signal),

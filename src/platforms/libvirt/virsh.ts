@@ -1,5 +1,5 @@
 import { VmferryError, type ErrorCode } from '../../errors.js';
-import type { Host, RunOptions, RunResult } from '../../exec/host.js';
+import { stderrOf, type Host, type RunOptions, type RunResult } from '../../exec/host.js';
 
 /** The one place that runs virsh. Names are given as `--domain NAME`, so that none is taken for an option. */
 
@@ -27,12 +27,6 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 ];
 
 const MISSING = /failed to get domain|domain not found|no domain with matching/i;
-
-/** The line that virsh gave as its reason, or an empty string where `error` is not a tool's failure. */
-export function virshSaid(error: unknown): string {
-  const stderr = error instanceof VmferryError ? error.details['stderr'] : undefined;
-  return typeof stderr === 'string' ? stderr : '';
-}
 
 export class Virsh {
   constructor(
@@ -67,7 +61,7 @@ export class Virsh {
     try {
       return await this.run(args, options);
     } catch (error) {
-      if (absent.test(virshSaid(error))) return null;
+      if (absent.test(stderrOf(error))) return null;
       throw error;
     }
   }
@@ -104,7 +98,7 @@ export class Virsh {
 
   private async explained(error: unknown, args: readonly string[], signal?: AbortSignal): Promise<unknown> {
     if (!(error instanceof VmferryError) || error.code !== 'ToolFailed') return error;
-    const said = virshSaid(error);
+    const said = stderrOf(error);
     const what = `cannot run virsh ${args[0]} on ${this.host.name}: ${reason(said) || error.message}`;
     const parts = { platform: 'libvirt', cause: error, details: error.details };
     if (MISSING.test(said) && args[0] !== 'list') {

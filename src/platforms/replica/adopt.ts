@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { ReplicaSpec, ReplicaState } from '../platform.js';
-import { foldersOf, stateText, workFolder } from './replica-state.js';
-import { put } from './replica-steps.js';
-import { contended, TRIES, type ReplicaStore, type Seen } from './replica-store.js';
-import { EXIT, type Step } from './site-script.js';
+import { foldersOf, stateText, workFolder } from './state.js';
+import { put } from './steps.js';
+import { contended, TRIES, type ReplicaStore, type Seen } from './store.js';
+import { EXIT, type Step } from './script.js';
 
 /** When a kept replica may become another migration's, and how. */
 
@@ -38,18 +38,18 @@ export async function adoptReplica(
     const own = seen ? null : await store.read(migrationId, signal);
     if (own) return own;
     const why = seen ? whyNot(seen.state, planned, kept) : NONE;
-    if (!seen || why !== null) throw cannotAdopt(kept, why ?? NONE);
+    if (!seen || why !== null) throw cannotAdopt(store, kept, why ?? NONE);
     const mine = seen.state.owner.migrationId === migrationId;
     if (!mine && (seen.state.torn || seen.state.layers.length > 0)) {
       await store.discardTorn(kept, signal);
       await store.merge(kept, signal);
-      if ((await store.read(kept, signal))?.layers.length) throw cannotAdopt(kept, STANDING);
+      if ((await store.read(kept, signal))?.layers.length) throw cannotAdopt(store, kept, STANDING);
       continue;
     }
     const result = await store.transact(kept, seen.folder, await takeOver(store, seen, planned, kept, signal));
-    if (result.exitCode === EXIT.standing) throw cannotAdopt(kept, STANDING);
+    if (result.exitCode === EXIT.standing) throw cannotAdopt(store, kept, STANDING);
   }
-  throw contended(kept);
+  throw contended(store, kept);
 }
 
 async function takeOver(store: ReplicaStore, seen: Seen, planned: ReplicaState, kept: string, signal?: AbortSignal) {
@@ -105,9 +105,9 @@ function adopted(kept: ReplicaState, planned: ReplicaState): ReplicaState {
   };
 }
 
-export function cannotAdopt(migrationId: string, why: string): VmferryError {
+export function cannotAdopt({ options: { platform } }: ReplicaStore, migrationId: string, why: string): VmferryError {
   return new VmferryError('Conflict', `cannot adopt the replica of ${migrationId}: ${why}`, {
-    platform: 'libvirt',
+    platform,
     remedy: '`vmferry replicas` lists those that there are; without adoptReplica the VM is copied anew.',
   });
 }

@@ -1,6 +1,5 @@
 import { VmferryError } from '../../errors.js';
-import type { Host, RunResult } from '../../exec/host.js';
-import { virshSaid } from './virsh.js';
+import { stderrOf, type Host, type RunResult } from '../../exec/host.js';
 
 /**
  * One transaction on the working folder of a replica: a constant shell script that takes the folder's lock (flock(1)),
@@ -130,6 +129,8 @@ export) mkdir -p -- "$rt"
 esac; done`;
 
 export interface Transaction {
+  /** The site's, for errors. */
+  platform: string;
   /** The folder that holds the state file and the lock. */
   folder: string;
   /** Where exports have their sockets. */
@@ -148,43 +149,46 @@ export interface Transaction {
  * @throws VmferryError `NoSpace` where a disk is full (the state file is as it was), else as `Host.run`.
  */
 export async function transact(host: Host, transaction: Transaction): Promise<RunResult> {
-  const { folder, runtimeDir, seen, steps, state, signal, timeoutMs } = transaction;
-  const result = await run(host, [folder, runtimeDir, seen ?? '-', ...steps.flat()], {
+  const { platform, folder, runtimeDir, seen, steps, state, signal, timeoutMs } = transaction;
+  const result = await run(host, platform, [folder, runtimeDir, seen ?? '-', ...steps.flat()], {
     ...(state === undefined ? {} : { input: state }),
     ...(signal ? { signal } : {}),
     timeoutMs: timeoutMs ?? 120_000,
     okExitCodes: [0, ...Object.values(EXIT)],
   });
   if (result.exitCode === EXIT.busy) {
-    throw new VmferryError('Timeout', `cannot work on ${folder}: another step is at work on it`, {
-      platform: 'libvirt',
-    });
+    throw new VmferryError('Timeout', `cannot work on ${folder}: another step is at work on it`, { platform });
   }
   return result;
 }
 
-async function run(host: Host, args: string[], options: Parameters<Host['run']>[2]): Promise<RunResult> {
+async function run(
+  host: Host,
+  platform: string,
+  args: string[],
+  options: Parameters<Host['run']>[2],
+): Promise<RunResult> {
   try {
     return await host.run('sh', ['-c', SCRIPT, 'vmferry', ...args], options);
   } catch (error) {
-    throw briefly(error, args[0] ?? '', host);
+    throw briefly(error, platform, args[0] ?? '', host);
   }
 }
 
 /** The error without the script in its message, and `NoSpace` where that is what happened. */
-function briefly(error: unknown, folder: string, host: Host): unknown {
+function briefly(error: unknown, platform: string, folder: string, host: Host): unknown {
   if (!(error instanceof VmferryError) || error.code === 'Unreachable') return error;
-  const stderr = virshSaid(error).trim();
+  const stderr = stderrOf(error).trim();
   if (/no space left on device|disk quota exceeded/i.test(stderr)) {
     return new VmferryError('NoSpace', `cannot write to ${folder} on ${host.name}: no space is left`, {
-      platform: 'libvirt',
+      platform,
       remedy: 'Make room in that file system, then resume. Nothing that was copied is lost.',
       details: error.details,
     });
   }
   const why = stderr || error.message.slice(-200);
   return new VmferryError(error.code, `cannot work on ${folder} on ${host.name}: ${why}`, {
-    platform: 'libvirt',
+    platform,
     details: error.details,
   });
 }

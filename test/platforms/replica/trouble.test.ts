@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReplicaSpec } from '../../../src/platforms/platform.js';
-import { removeReplica } from '../../../src/platforms/libvirt/replica-remove.js';
+import { removeReplica } from '../../../src/platforms/replica/remove.js';
 import {
   MiB,
   ID,
@@ -22,7 +22,7 @@ import {
   exportsUnder,
   killNow,
   commitsUnder,
-} from './replica-bench.js';
+} from './bench.js';
 
 test('a newer attempt ends the exports of an older one, which then can neither write nor seal', async (t) => {
   const { store, spec } = await bench(t);
@@ -65,9 +65,9 @@ test('exports of a dead worker end by themselves, and those that nobody used are
   const code = `
     import { openNbd } from '${new URL('../../../src/blocks/index.js', import.meta.url).href}';
     import { LocalHost } from '${new URL('../../../src/exec/local.js', import.meta.url).href}';
-    import { ReplicaStore } from '${new URL('../../../src/platforms/libvirt/replica-store.js', import.meta.url).href}';
+    import { ReplicaStore } from '${new URL('../../../src/platforms/replica/store.js', import.meta.url).href}';
     const directory = process.argv[1];
-    const store = new ReplicaStore({ host: new LocalHost(), storageDir: async () => directory, runtimeDir: directory + '/run', registry: directory + '/run/storages', openStore: openNbd });
+    const store = new ReplicaStore({ host: new LocalHost(), platform: 'libvirt', storageDir: async () => directory, runtimeDir: directory + '/run', registry: directory + '/run/storages', openStore: openNbd });
     const replica = await store.open('${ID}', 1, 1);
     await replica.disks[0].data.write(0, Buffer.alloc(65536, 5));
     await replica.disks[0].data.flush();
@@ -129,8 +129,9 @@ test('a state file that was cut off on its way is not taken', async (t) => {
   await store.create(spec);
   const file = join(directory, `.vmferry-${ID}`, 'replica.json');
   const text = await readFile(file, 'utf8');
-  const { transact } = await import('../../../src/platforms/libvirt/site-script.js');
-  const cut = { folder: join(directory, `.vmferry-${ID}`), runtimeDir: join(directory, 'run'), seen: null };
+  const { transact } = await import('../../../src/platforms/replica/script.js');
+  const folder = join(directory, `.vmferry-${ID}`);
+  const cut = { platform: 'libvirt', folder, runtimeDir: join(directory, 'run'), seen: null };
   await assert.rejects(transact(host, { ...cut, steps: [['put', 'f'.repeat(64)]], state: '' }), { code: 'ToolFailed' });
   assert.equal(await readFile(file, 'utf8'), text);
 });

@@ -3,21 +3,12 @@ import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { Host } from '../../exec/host.js';
 import type { OpenReplica, ReplicaSpec, ReplicaState } from '../platform.js';
-import { sameReplica, writePlan } from './replica-create.js';
-import { findReplica } from './replica-find.js';
-import { openExports, type OpenStore } from './replica-open.js';
-import {
-  digestOf,
-  foldersOf,
-  manifestBytes,
-  parseState,
-  plannedState,
-  stateText,
-  topOf,
-  workFolder,
-} from './replica-state.js';
-import { dropLayer, exportsOf, filesOf, makeLayer, put, readExportsOf } from './replica-steps.js';
-import { EXIT, transact, type Step, type Transaction } from './site-script.js';
+import { sameReplica, writePlan } from './create.js';
+import { findReplica } from './find.js';
+import { openExports, type OpenStore } from './open.js';
+import { digestOf, foldersOf, manifestBytes, parseState, plannedState, stateText, topOf, workFolder } from './state.js';
+import { dropLayer, exportsOf, filesOf, makeLayer, put, readExportsOf } from './steps.js';
+import { EXIT, transact, type Step, type Transaction } from './script.js';
 
 export const MERGE_TIMEOUT_MS = 12 * 3_600_000;
 /** Tries at changing a state file that somebody else changes too. */
@@ -25,6 +16,8 @@ export const TRIES = 8;
 
 export interface ReplicaStoreOptions {
   host: Host;
+  /** The site's, for errors and for kinds of resources. */
+  platform: string;
   /** The directory of a pool or path; the site's default for null. */
   storageDir(storage: string | null, signal?: AbortSignal): Promise<string>;
   /** Sockets of exports: short, since a socket's path has at most 107 bytes (unix(7)). */
@@ -37,7 +30,7 @@ export interface ReplicaStoreOptions {
 /** A state file as it was read. */
 export type Seen = { state: ReplicaState; text: string; digest: string; folder: string };
 
-/** Replicas at a libvirt site: files, layers, the state file and the one writer's lock. Every call may be repeated. */
+/** Replicas at a site: files, layers, the state file and the one writer's lock. Every call may be repeated. */
 export class ReplicaStore {
   constructor(readonly options: ReplicaStoreOptions) {}
 
@@ -46,9 +39,9 @@ export class ReplicaStore {
     const { migrationId } = spec.owner;
     const planned = await this.plan(spec, signal);
     const there = await this.read(migrationId, signal);
-    if (there) return sameReplica(there, planned);
+    if (there) return sameReplica(this, there, planned);
     const folder = await this.folder(migrationId, signal);
-    await writePlan(this.options.host, folder, planned, this.options.registry, signal);
+    await writePlan(this, folder, planned, signal);
     const result = await this.transact(migrationId, folder, {
       seen: null,
       steps: [
@@ -85,7 +78,7 @@ export class ReplicaStore {
       const seen = await this.mustSee(migrationId, signal);
       const { state } = seen;
       if (state.whole && state.whole.pass >= pass) {
-        throw superseded(migrationId, `pass ${pass} is whole already`);
+        throw superseded(this, migrationId, `pass ${pass} is whole already`);
       }
       const seed = state.whole === null;
       const resumed = state.torn !== null && (seed || state.torn.pass === pass) && !fresh;
@@ -106,12 +99,12 @@ export class ReplicaStore {
         state: stateText(next),
         signal,
       });
-      if (result.exitCode === EXIT.superseded) throw superseded(migrationId, 'a newer attempt writes it');
+      if (result.exitCode === EXIT.superseded) throw superseded(this, migrationId, 'a newer attempt writes it');
       if (result.exitCode === EXIT.missing) fresh = true;
       if (result.exitCode !== 0) continue;
       return openExports(this.writer(migrationId, seen.folder, nonce), next, { readOnly: false, note: null, signal });
     }
-    throw contended(migrationId);
+    throw contended(this, migrationId);
   }
 
   /** See `TargetSite.openForVerify`. */
@@ -131,7 +124,7 @@ export class ReplicaStore {
         : null;
       return openExports(this.writer(migrationId, seen.folder, nonce), state, { readOnly: true, note, signal });
     }
-    throw contended(migrationId);
+    throw contended(this, migrationId);
   }
 
   async noteVerified(migrationId: string, pass: number, signal?: AbortSignal): Promise<void> {
@@ -195,7 +188,8 @@ export class ReplicaStore {
   async mustSee(migrationId: string, signal?: AbortSignal): Promise<Seen> {
     const seen = await this.see(migrationId, signal);
     if (seen) return seen;
-    throw new VmferryError('NotFound', `there is no replica of migration ${migrationId}`, { platform: 'libvirt' });
+    const { platform } = this.options;
+    throw new VmferryError('NotFound', `there is no replica of migration ${migrationId}`, { platform });
   }
 
   /** Changes the state file; does nothing where `change` gives the same state. */
@@ -223,18 +217,19 @@ export class ReplicaStore {
       });
       if (result.exitCode === 0 || result.exitCode === EXIT.standing) return;
     }
-    throw contended(migrationId);
+    throw contended(this, migrationId);
   }
 
   private writer(migrationId: string, folder: string, nonce: string) {
-    const { host, openStore } = this.options;
+    const { host, platform, openStore } = this.options;
     const runtimeDir = this.runtimeDir(migrationId);
-    const superseding = () => superseded(migrationId, 'a newer attempt writes it');
-    return { host, openStore, runtimeDir, folder, nonce, superseded: superseding };
+    const superseding = () => superseded(this, migrationId, 'a newer attempt writes it');
+    return { host, platform, openStore, runtimeDir, folder, nonce, superseded: superseding };
   }
 
-  transact(migrationId: string, folder: string, rest: Omit<Transaction, 'folder' | 'runtimeDir'>) {
-    return transact(this.options.host, { folder, runtimeDir: this.runtimeDir(migrationId), ...rest });
+  transact(migrationId: string, folder: string, rest: Omit<Transaction, 'folder' | 'runtimeDir' | 'platform'>) {
+    const { host, platform } = this.options;
+    return transact(host, { folder, platform, runtimeDir: this.runtimeDir(migrationId), ...rest });
   }
 
   runtimeDir(migrationId: string): string {
@@ -242,12 +237,12 @@ export class ReplicaStore {
   }
 }
 
-export function superseded(migrationId: string, why: string): VmferryError {
-  return new VmferryError('Superseded', `cannot write the replica of ${migrationId}: ${why}`, { platform: 'libvirt' });
+export function superseded({ options: { platform } }: ReplicaStore, migrationId: string, why: string): VmferryError {
+  return new VmferryError('Superseded', `cannot write the replica of ${migrationId}: ${why}`, { platform });
 }
 
-export function contended(migrationId: string): VmferryError {
+export function contended({ options: { platform } }: ReplicaStore, migrationId: string): VmferryError {
   return new VmferryError('Timeout', `cannot work on the replica of ${migrationId}: its state keeps changing`, {
-    platform: 'libvirt',
+    platform,
   });
 }

@@ -7,10 +7,10 @@ import test, { type TestContext } from 'node:test';
 import { openNbd } from '../../../src/blocks/index.js';
 import { LocalHost } from '../../../src/exec/local.js';
 import type { ReplicaSpec } from '../../../src/platforms/platform.js';
-import { adoptReplica, whyNotAdopt } from '../../../src/platforms/libvirt/replica-adopt.js';
-import { makeOverlays } from '../../../src/platforms/libvirt/replica-overlays.js';
-import { removeLeftReplica, removeReplica } from '../../../src/platforms/libvirt/replica-remove.js';
-import { ReplicaStore } from '../../../src/platforms/libvirt/replica-store.js';
+import { adoptReplica, whyNotAdopt } from '../../../src/platforms/replica/adopt.js';
+import { makeOverlays } from '../../../src/platforms/replica/overlays.js';
+import { removeLeftReplica, removeReplica } from '../../../src/platforms/replica/remove.js';
+import { ReplicaStore } from '../../../src/platforms/replica/store.js';
 
 const MIB = 1024 * 1024;
 const [KEPT, NEW] = ['0123456789ab', 'ba9876543210'];
@@ -28,6 +28,7 @@ async function bench(t: TestContext): Promise<Bench> {
   for (const name of ['default', 'fast']) await host.run('mkdir', ['-p', join(directory, name)]);
   const store = new ReplicaStore({
     host,
+    platform: 'libvirt',
     storageDir,
     runtimeDir: join(directory, 'run'),
     registry: join(directory, 'run', 'storages'),

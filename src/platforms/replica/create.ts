@@ -1,19 +1,18 @@
 import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import { readText } from '../../exec/files.js';
-import type { Host } from '../../exec/host.js';
 import type { ReplicaState } from '../platform.js';
-import { digestOf, foldersOf, stateText } from './replica-state.js';
+import { digestOf, foldersOf, stateText } from './state.js';
+import type { ReplicaStore } from './store.js';
 
 /**
- * Writes down what is about to be created, so that `remove` and `sweep` know of it, and in `registry` the directories
+ * Writes down what is about to be created, so that `remove` and `sweep` know of it, and in the registry the directories
  * where it will lie, so that they are looked through ever after. @throws `Conflict`.
  */
 export async function writePlan(
-  host: Host,
+  { options: { host, platform, registry } }: ReplicaStore,
   folder: string,
   planned: ReplicaState,
-  registry: string,
   signal?: AbortSignal,
 ): Promise<void> {
   const text = stateText(planned);
@@ -39,18 +38,22 @@ mv -f -- "$t" "$dir/plan.json"; sync -- "$dir" "$(dirname -- "$dir")"`;
   // A replica that was made meanwhile by another try is no conflict.
   if (exitCode === 44 && (await readText(host, join(folder, 'replica.json'), { signal })) === null) {
     throw new VmferryError('Conflict', `cannot create ${stdout.trim()}: a file of that name is there already`, {
-      platform: 'libvirt',
+      platform,
       remedy: 'Move it away if nothing needs it.',
     });
   }
 }
 
 /** The replica that is there, if it is the one that was asked for. @throws VmferryError `Conflict`. */
-export function sameReplica(there: ReplicaState, planned: ReplicaState): ReplicaState {
+export function sameReplica(
+  { options: { platform } }: ReplicaStore,
+  there: ReplicaState,
+  planned: ReplicaState,
+): ReplicaState {
   const shape = ({ owner, targetName, disks }: ReplicaState) => JSON.stringify([owner.migrationId, targetName, disks]);
   if (shape(there) === shape(planned)) return there;
   throw new VmferryError('Conflict', `cannot create the replica of ${planned.owner.migrationId}: it has other disks`, {
-    platform: 'libvirt',
+    platform,
     remedy: 'Remove the old replica, or ask for the same disks, names, formats and storage as before.',
   });
 }

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { Owner } from '../platform.js';
-import { findReplica } from './replica-find.js';
-import { digestOf, foldersOf, parseState } from './replica-state.js';
-import { superseded, type ReplicaStore } from './replica-store.js';
-import { EXIT, type Step } from './site-script.js';
+import { findReplica } from './find.js';
+import { digestOf, foldersOf, parseState } from './state.js';
+import { superseded, type ReplicaStore } from './store.js';
+import { EXIT, type Step } from './script.js';
 
 /** Removes replica, manifests, layers and folders. `keepDisks`: the disks stay (they are the VM's own now). */
 export async function removeReplica(
@@ -42,7 +42,8 @@ export async function removeLeftReplica(store: ReplicaStore, owner: Owner, signa
   const path = join(folder, 'replica.json');
   const whole = found.file === 'replica.json' ? text : null;
   const state = parseState(text, folder);
-  if (!sameOwner(state.owner, owner)) throw superseded(migrationId, `it belongs to ${state.owner.migrationId} now`);
+  if (!sameOwner(state.owner, owner))
+    throw superseded(store, migrationId, `it belongs to ${state.owner.migrationId} now`);
   const result = await store.transact(migrationId, folder, {
     seen: whole === null ? null : digestOf(whole),
     steps: [
@@ -59,9 +60,9 @@ export async function removeLeftReplica(store: ReplicaStore, owner: Owner, signa
     signal,
   });
   if (result.exitCode === 0 || result.exitCode === EXIT.none) return;
-  if (result.exitCode !== EXIT.standing) throw superseded(migrationId, 'somebody else is at work on it');
+  if (result.exitCode !== EXIT.standing) throw superseded(store, migrationId, 'somebody else is at work on it');
   throw new VmferryError('Unsafe', `cannot remove the replica of ${migrationId}: something has its files open`, {
-    platform: 'libvirt',
+    platform: store.options.platform,
     remedy: `See what does: fuser -v ${state.disks.map((disk) => disk.path).join(' ')} ${folder}/*`,
   });
 }

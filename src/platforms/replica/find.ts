@@ -1,6 +1,6 @@
 import { VmferryError } from '../../errors.js';
-import { workFolder } from './replica-state.js';
-import type { ReplicaStore } from './replica-store.js';
+import { workFolder } from './state.js';
+import type { ReplicaStore } from './store.js';
 
 /**
  * The replica's state file, or the plan of one whose creation never ended, in the first of the directories that has one;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { VmferryError } from '../../errors.js';
-import { overlayFile, topOf, type OverlayRole } from './replica-state.js';
-import { DATA_CLUSTER } from './replica-steps.js';
-import { contended, MERGE_TIMEOUT_MS, superseded, TRIES, type ReplicaStore } from './replica-store.js';
-import { EXIT, type Step } from './site-script.js';
+import { overlayFile, topOf, type OverlayRole } from './state.js';
+import { DATA_CLUSTER } from './steps.js';
+import { contended, MERGE_TIMEOUT_MS, superseded, TRIES, type ReplicaStore } from './store.js';
+import { EXIT, type Step } from './script.js';
 
 /** What a guest runs on: copy-on-write files over a whole replica, and who may still put a domain on them. */
 
@@ -28,7 +28,7 @@ export async function makeOverlays(
     if (!state.whole || state.verifiedPass !== state.whole.pass) {
       const what = state.whole ? `pass ${state.whole.pass} is not verified` : 'no pass is whole';
       throw new VmferryError('Unsafe', `cannot put a guest on the replica of ${migrationId}: ${what}`, {
-        platform: 'libvirt',
+        platform: store.options.platform,
       });
     }
     const steps = state.disks.flatMap((disk): Step[] => {
@@ -41,10 +41,10 @@ export async function makeOverlays(
     });
     if (role === 'cutover') steps.unshift(['alive', tombstone(folder, migrationId)]);
     const result = await store.transact(migrationId, folder, { seen: seen.digest, steps, signal });
-    if (result.exitCode === EXIT.undone) throw undone(migrationId);
+    if (result.exitCode === EXIT.undone) throw undone(store, migrationId);
     if (result.exitCode === 0) return new Map(state.disks.map((disk) => [disk.id, overlayFile(disk, role)]));
   }
-  throw contended(migrationId);
+  throw contended(store, migrationId);
 }
 
 /** Merges the cutover overlay of one disk of a stopped guest, and the layers below it, into its file. Both stay. */
@@ -59,7 +59,7 @@ export async function commitOverlay(
   if (!disk) throw new VmferryError('NotFound', `the replica of ${migrationId} has no disk ${diskId}`);
   const steps: Step[] = [['end-exports'], ['commit', overlayFile(disk, 'cutover'), disk.path], ['sync', disk.path]];
   const options = { seen: digest, steps, signal, timeoutMs: MERGE_TIMEOUT_MS };
-  if ((await store.transact(migrationId, folder, options)).exitCode !== 0) throw contended(migrationId);
+  if ((await store.transact(migrationId, folder, options)).exitCode !== 0) throw contended(store, migrationId);
 }
 
 export async function removeOverlays(
@@ -92,7 +92,7 @@ export async function defineCutover(
     ['define', uri],
   ];
   const { exitCode } = await store.transact(migrationId, folder, { seen: null, steps, state: definition, signal });
-  if (exitCode !== 0) throw undone(migrationId);
+  if (exitCode !== 0) throw undone(store, migrationId);
 }
 
 /** From when this returns, no try of this migration's cutover defines a domain, whenever it began. */
@@ -103,6 +103,6 @@ export async function forbidCutover(store: ReplicaStore, migrationId: string, si
   await store.transact(migrationId, seen.folder, { seen: null, steps, signal });
 }
 
-function undone(migrationId: string): VmferryError {
-  return superseded(migrationId, 'its cutover was undone');
+function undone(store: ReplicaStore, migrationId: string): VmferryError {
+  return superseded(store, migrationId, 'its cutover was undone');
 }

@@ -7,8 +7,8 @@ import { openNbd } from '../../../src/blocks/index.js';
 import type { BlockStore } from '../../../src/blocks/block-device.js';
 import { LocalHost } from '../../../src/exec/local.js';
 import type { OpenReplica, ReplicaSpec } from '../../../src/platforms/platform.js';
-import { removeReplica } from '../../../src/platforms/libvirt/replica-remove.js';
-import { ReplicaStore } from '../../../src/platforms/libvirt/replica-store.js';
+import { removeReplica } from '../../../src/platforms/replica/remove.js';
+import { ReplicaStore } from '../../../src/platforms/replica/store.js';
 
 /** For tests of replicas: a store on this machine, with no hypervisor. */
 
@@ -42,6 +42,7 @@ export async function bench(t: TestContext, format: 'qcow2' | 'raw' = 'qcow2'): 
 export function storeIn(directory: string): ReplicaStore {
   return new ReplicaStore({
     host,
+    platform: 'libvirt',
     storageDir: (storage) => Promise.resolve(storage ?? directory),
     runtimeDir: join(directory, 'run'),
     openStore: openNbd,

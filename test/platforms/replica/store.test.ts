@@ -4,15 +4,10 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { VmferryError } from '../../../src/errors.js';
-import {
-  defineCutover,
-  forbidCutover,
-  makeOverlays,
-  removeOverlays,
-} from '../../../src/platforms/libvirt/replica-overlays.js';
-import { ReplicaStore } from '../../../src/platforms/libvirt/replica-store.js';
-import { removeReplica } from '../../../src/platforms/libvirt/replica-remove.js';
-import { MiB, ID, host, bench, pass, contents } from './replica-bench.js';
+import { defineCutover, forbidCutover, makeOverlays, removeOverlays } from '../../../src/platforms/replica/overlays.js';
+import { ReplicaStore } from '../../../src/platforms/replica/store.js';
+import { removeReplica } from '../../../src/platforms/replica/remove.js';
+import { MiB, ID, host, bench, pass, contents } from './bench.js';
 
 test('an overlay needs a verified pass, holds up merges, and is not seen by the replica', async (t) => {
   const { store, spec } = await bench(t);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { MiB, ID, host, bench, at, read, pass, contents } from './replica-bench.js';
+import { MiB, ID, host, bench, at, read, pass, contents } from './bench.js';
 
 for (const format of ['qcow2', 'raw'] as const) {
   test(`a seed, two layers and a merge leave one ${format} file with the newest of each`, async (t) => {

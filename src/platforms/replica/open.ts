@@ -3,8 +3,8 @@ import type { BlockStore } from '../../blocks/block-device.js';
 import { VmferryError } from '../../errors.js';
 import type { ForwardedSocket, Host } from '../../exec/host.js';
 import type { OpenReplica, OpenReplicaDisk, ReplicaState } from '../platform.js';
-import { digestOf, layerFiles, parseState, stateText } from './replica-state.js';
-import { EXIT, transact } from './site-script.js';
+import { digestOf, layerFiles, parseState, stateText } from './state.js';
+import { EXIT, transact } from './script.js';
 
 /** Connects to an NBD export on a local socket. */
 export type OpenStore = (options: {
@@ -17,6 +17,7 @@ export type OpenStore = (options: {
 /** Who holds the writer's lock, and where. */
 export interface Writer {
   host: Host;
+  platform: string;
   openStore: OpenStore;
   runtimeDir: string;
   folder: string;

@@ -1,6 +1,6 @@
 import type { ReplicaState } from '../platform.js';
-import { digestOf, foldersOf, layerFiles, stateText, topOf } from './replica-state.js';
-import type { Step } from './site-script.js';
+import { digestOf, foldersOf, layerFiles, stateText, topOf } from './state.js';
+import type { Step } from './script.js';
 
 /** What the replica store asks of the site's script, in steps. */
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { VmferryError } from '../../errors.js';
 import type { ReplicaSpec, ReplicaState } from '../platform.js';
 
-/** Names of the files of a replica at a libvirt site, and what its state file says. */
+/** Names of the files of a replica, and what its state file says. */
 
 const MIGRATION_ID = /^[0-9a-f]{12}$/;
 const LEAF_BYTES = 64 * 1024;
@@ -50,7 +50,6 @@ export function parseState(text: string, path: string): ReplicaState {
     return replicaState.parse(JSON.parse(text));
   } catch (cause) {
     throw new VmferryError('HostileInput', `cannot read ${path}: it is not the state of a replica`, {
-      platform: 'libvirt',
       remedy: 'Look at the file; if it cannot be mended, remove the replica and seed again.',
       cause,
     });
