@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { check } from '../src/checks/index.js';
+import { judge } from '../src/checks/judge.js';
+import { planMove, storagesOf } from '../src/checks/plan.js';
 import { siteOf } from '../src/config.js';
 import { VmferryError } from '../src/errors.js';
 import type { Finding } from '../src/model/finding.js';
-import type { PlannedDisk, TargetFacts } from '../src/model/target.js';
 import type { VmDescription } from '../src/model/vm.js';
 import type { ReplicaSpec } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
-import { parseSizeBytes } from '../src/request/units.js';
 import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { Assessment, MigrationActivities, Ref } from './io.js';
@@ -54,44 +53,34 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   }
   const run = await source.runState(ref.vm, signal);
   const running = run?.state === 'running' || run?.state === 'paused';
-  const wished = planDisks(found, request);
-  const description = asWished(found, request, wished);
-  const networks = mapNetworks(found, facts, request, ref);
+  const plan = planMove(found, facts, request);
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const origin = { site: ref.source, vm: ref.vm, uuid: found.uuid };
-  const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: wished };
-  const findings = [
-    ...(await keptReplicas(deps, target, request.adoptReplica ?? null, spec)),
-    // The source says those of disks again, of the disks that are copied.
-    ...found.findings.filter(({ id }) => !id.startsWith('disk.')),
-    ...leftBehind(request),
-    ...(await source.sourceFindings(
-      found,
-      wished.map((disk) => disk.id),
-      signal,
-    )),
-    ...check({
+  const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: plan.disks };
+  const kept = await keptReplicas(deps, target, request.adoptReplica ?? null, spec);
+  const planned = plan.disks.map((disk) => disk.id);
+  const findings = judge(
+    {
       migrationId: ref.migrationId,
-      source: { abilities: source.abilities, running },
-      vm: description,
       targetName: ref.targetName,
-      networks,
-      disks: wished,
+      found,
+      plan,
+      source: { abilities: source.abilities, running, findings: await source.sourceFindings(found, planned, signal) },
       target: { ...facts, abilities: target.abilities },
-      request,
-    }),
-  ];
+    },
+    request,
+  );
   return {
-    description,
+    description: plan.description,
     diskPrint: diskPrintOf(found),
     hardwarePrint: hardwarePrintOf(found),
     running,
     instance: run?.instance ?? null,
     autostart: run?.autostart ?? false,
     facts: guest,
-    disks: wished,
-    networks,
-    findings: waived(unique(findings), request),
+    disks: plan.disks,
+    networks: plan.networks,
+    findings: [...kept, ...findings],
   };
 }
 
@@ -131,106 +120,6 @@ async function keptReplicas(
     });
   }
   return findings;
-}
-
-/** Where disks may be asked to go. The site's default is asked for even where no disk goes there: it costs nothing. */
-function storagesOf({ storage, diskStorage }: MigrateVmRequest): (string | null)[] {
-  return [storage ?? null, ...Object.values(diskStorage)];
-}
-
-function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] {
-  const known = vm.disks.map((disk) => disk.id);
-  const unknown = [...request.excludeDisks, ...Object.keys(request.diskStorage)].filter((id) => !known.includes(id));
-  if (unknown.length > 0) {
-    throw new VmferryError(
-      'InvalidRequest',
-      `cannot find disk ${unknown.map((id) => `"${id}"`).join(', ')} of ${vm.name}`,
-      { remedy: `Its disks are: ${known.join(', ')}.` },
-    );
-  }
-  const disks = vm.disks
-    .filter((disk) => !request.excludeDisks.includes(disk.id))
-    .map((disk) => ({
-      id: disk.id,
-      sizeBytes: disk.sizeBytes,
-      format: request.diskFormat,
-      storage: request.diskStorage[disk.id] ?? request.storage ?? null,
-    }));
-  if (disks.length === 0)
-    throw new VmferryError('InvalidRequest', `cannot migrate ${vm.name}: no disk is left to copy`);
-  return disks;
-}
-
-function leftBehind(request: MigrateVmRequest): Finding[] {
-  return [...new Set(request.excludeDisks)].map((id) => ({
-    id: 'disk.excluded',
-    severity: 'warning',
-    message: `Disk ${id} is left behind, as asked: the VM at the target has no such disk.`,
-    remedy: 'See that the guest can start without it, for instance that its fstab does not wait for it.',
-  }));
-}
-
-/** The VM as it shall be at the target: without the disks left out, with the wished CPUs and memory. */
-function asWished(vm: VmDescription, request: MigrateVmRequest, disks: PlannedDisk[]): VmDescription {
-  const cpu =
-    request.cpus && request.cpus !== vm.cpu.count
-      ? { ...vm.cpu, count: request.cpus, sockets: request.cpus, coresPerSocket: 1, threadsPerCore: 1 }
-      : vm.cpu;
-  return {
-    ...vm,
-    cpu,
-    memoryBytes: request.memory ? parseSizeBytes(request.memory)! : vm.memoryBytes,
-    disks: vm.disks.filter((disk) => disks.some((planned) => planned.id === disk.id)),
-    findings: [],
-  };
-}
-
-function mapNetworks(
-  vm: VmDescription,
-  facts: TargetFacts,
-  request: MigrateVmRequest,
-  ref: Ref,
-): Record<string, string> {
-  const known = facts.networks.map((network) => network.name);
-  const wrong = Object.entries(request.networks).filter(([, name]) => !known.includes(name));
-  const rehearsal = request.rehearsal.network;
-  if (rehearsal && !known.includes(rehearsal)) wrong.push(['rehearsal', rehearsal]);
-  if (wrong.length > 0) {
-    throw new VmferryError(
-      'InvalidRequest',
-      `cannot find network ${wrong.map(([, name]) => `"${name}"`).join(', ')} at ${ref.target}`,
-      {
-        remedy: `Networks there: ${known.join(', ') || 'none'}.`,
-      },
-    );
-  }
-  const sources = vm.nics.map((nic) => nic.network);
-  const idle = Object.keys(request.networks).filter((name) => !sources.includes(name));
-  if (idle.length > 0) {
-    throw new VmferryError(
-      'InvalidRequest',
-      `cannot map network ${idle.map((name) => `"${name}"`).join(', ')}: ${vm.name} has no such network`,
-      {
-        remedy: `It is on: ${sources.join(', ') || 'none'}.`,
-      },
-    );
-  }
-  return Object.fromEntries(sources.map((name) => [name, request.networks[name] ?? name]));
-}
-
-function unique(findings: Finding[]): Finding[] {
-  const seen = new Set<string>();
-  return findings.filter((each) => {
-    const key = `${each.id}\0${each.message}`;
-    return !seen.has(key) && seen.add(key);
-  });
-}
-
-function waived(findings: Finding[], request: MigrateVmRequest): Finding[] {
-  return findings.map((each) => {
-    const reason = request.waive[each.id];
-    return reason !== undefined && each.severity === 'blocking' ? { ...each, waivedBy: reason } : each;
-  });
 }
 
 function printOf(value: unknown): string {

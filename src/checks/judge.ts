@@ -1,0 +1,73 @@
+import type { Abilities } from '../model/abilities.js';
+import type { Finding } from '../model/finding.js';
+import type { TargetFacts } from '../model/target.js';
+import type { VmDescription } from '../model/vm.js';
+import type { MigrateVmRequest } from '../request/migrate-vm.js';
+import { check } from './index.js';
+import type { Plan } from './plan.js';
+
+/** All that was read of one VM and its target before it is judged. */
+export interface Read {
+  /** Null where nothing has begun. */
+  migrationId: string | null;
+  targetName: string;
+  /** As the source describes it. */
+  found: VmDescription;
+  plan: Plan;
+  source: {
+    abilities: Abilities;
+    running: boolean;
+    /** What the source itself finds of the disks that are copied, and of all else. */
+    findings: readonly Finding[];
+  };
+  target: TargetFacts & { abilities: Abilities };
+}
+
+/** What stands against the move or should be known before: pure, the same for one VM and for each of a whole site. */
+export function judge(
+  { migrationId, targetName, found, plan, source, target }: Read,
+  request: MigrateVmRequest,
+): Finding[] {
+  const findings = [
+    // The source says those of disks again, of the disks that are copied.
+    ...found.findings.filter(({ id }) => !id.startsWith('disk.')),
+    ...leftBehind(request),
+    ...source.findings,
+    ...check({
+      migrationId,
+      source: { abilities: source.abilities, running: source.running },
+      vm: plan.description,
+      targetName,
+      networks: plan.networks,
+      disks: plan.disks,
+      target,
+      request,
+    }),
+  ];
+  return waived(unique(findings), request);
+}
+
+function leftBehind(request: MigrateVmRequest): Finding[] {
+  return [...new Set(request.excludeDisks)].map((id) => ({
+    id: 'disk.excluded',
+    severity: 'warning',
+    message: `Disk ${id} is left behind, as asked: the VM at the target has no such disk.`,
+    remedy: 'See that the guest can start without it, for instance that its fstab does not wait for it.',
+  }));
+}
+
+function unique(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>();
+  return findings.filter((each) => {
+    const key = `${each.id}\0${each.message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/** Blocking findings that the request waives by their id carry its reason. */
+export function waived(findings: readonly Finding[], { waive }: Pick<MigrateVmRequest, 'waive'>): Finding[] {
+  return findings.map((each) => {
+    const reason = Object.hasOwn(waive, each.id) ? waive[each.id] : undefined;
+    return reason !== undefined && each.severity === 'blocking' ? { ...each, waivedBy: reason } : each;
+  });
+}

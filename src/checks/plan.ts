@@ -1,0 +1,101 @@
+import { VmferryError } from '../errors.js';
+import type { PlannedDisk, TargetFacts } from '../model/target.js';
+import type { VmDescription } from '../model/vm.js';
+import type { MigrateVmRequest } from '../request/migrate-vm.js';
+import { parseSizeBytes } from '../request/units.js';
+
+/** What of a described VM goes where, as a request asks for it. */
+export interface Plan {
+  /** As it shall be at the target: without the disks left behind, with the CPUs and the memory asked for. */
+  description: VmDescription;
+  disks: PlannedDisk[];
+  /** Source network -> target network, complete. */
+  networks: Record<string, string>;
+}
+
+/** @throws VmferryError `InvalidRequest` for a disk or a network that is not there, and where no disk is left to copy. */
+export function planMove(found: VmDescription, facts: Pick<TargetFacts, 'networks'>, request: MigrateVmRequest): Plan {
+  const disks = planDisks(found, request);
+  return { description: asWished(found, request, disks), disks, networks: mapNetworks(found, facts, request) };
+}
+
+/** Where disks may be asked to go. The site's default is asked for even where no disk goes there: it costs nothing. */
+export function storagesOf({
+  storage,
+  diskStorage,
+}: Pick<MigrateVmRequest, 'storage'> & Partial<Pick<MigrateVmRequest, 'diskStorage'>>): (string | null)[] {
+  return [storage ?? null, ...Object.values(diskStorage ?? {})];
+}
+
+/** @throws VmferryError `InvalidRequest` for a network that the target does not have, naming those that it has. */
+export function checkNetworks(
+  { networks, rehearsal, target }: Pick<MigrateVmRequest, 'networks' | 'rehearsal' | 'target'>,
+  facts: Pick<TargetFacts, 'networks'>,
+): void {
+  const known = facts.networks.map((network) => network.name);
+  const asked = [...Object.values(networks), ...(rehearsal.network === undefined ? [] : [rehearsal.network])];
+  const wrong = asked.filter((name) => !known.includes(name));
+  if (wrong.length === 0) return;
+  throw new VmferryError(
+    'InvalidRequest',
+    `cannot find network ${wrong.map((name) => `"${name}"`).join(', ')} at ${target}`,
+    { remedy: `Networks there: ${known.join(', ') || 'none'}.` },
+  );
+}
+
+function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] {
+  const known = vm.disks.map((disk) => disk.id);
+  const unknown = [...request.excludeDisks, ...Object.keys(request.diskStorage)].filter((id) => !known.includes(id));
+  if (unknown.length > 0) {
+    throw new VmferryError(
+      'InvalidRequest',
+      `cannot find disk ${unknown.map((id) => `"${id}"`).join(', ')} of ${vm.name}`,
+      { remedy: `Its disks are: ${known.join(', ')}.` },
+    );
+  }
+  const disks = vm.disks
+    .filter((disk) => !request.excludeDisks.includes(disk.id))
+    .map((disk) => ({
+      id: disk.id,
+      sizeBytes: disk.sizeBytes,
+      format: request.diskFormat,
+      storage: request.diskStorage[disk.id] ?? request.storage ?? null,
+    }));
+  if (disks.length === 0)
+    throw new VmferryError('InvalidRequest', `cannot migrate ${vm.name}: no disk is left to copy`);
+  return disks;
+}
+
+function asWished(vm: VmDescription, request: MigrateVmRequest, disks: PlannedDisk[]): VmDescription {
+  const cpu =
+    request.cpus && request.cpus !== vm.cpu.count
+      ? { ...vm.cpu, count: request.cpus, sockets: request.cpus, coresPerSocket: 1, threadsPerCore: 1 }
+      : vm.cpu;
+  return {
+    ...vm,
+    cpu,
+    memoryBytes: request.memory ? parseSizeBytes(request.memory)! : vm.memoryBytes,
+    disks: vm.disks.filter((disk) => disks.some((planned) => planned.id === disk.id)),
+    findings: [],
+  };
+}
+
+function mapNetworks(
+  vm: VmDescription,
+  facts: Pick<TargetFacts, 'networks'>,
+  request: MigrateVmRequest,
+): Record<string, string> {
+  checkNetworks(request, facts);
+  const sources = vm.nics.map((nic) => nic.network);
+  const idle = Object.keys(request.networks).filter((name) => !sources.includes(name));
+  if (idle.length > 0) {
+    throw new VmferryError(
+      'InvalidRequest',
+      `cannot map network ${idle.map((name) => `"${name}"`).join(', ')}: ${vm.name} has no such network`,
+      {
+        remedy: `It is on: ${sources.join(', ') || 'none'}.`,
+      },
+    );
+  }
+  return Object.fromEntries(sources.map((name) => [name, request.networks[name] ?? name]));
+}
