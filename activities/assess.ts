@@ -9,6 +9,7 @@ import type { ReplicaSpec } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
+import { copyRateOf } from './copy-rate.js';
 import type { Assessment, MigrationActivities, Ref } from './io.js';
 
 export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess' | 'checkSites'> {
@@ -59,7 +60,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: plan.disks };
   const kept = await keptReplicas(deps, target, request.adoptReplica ?? null, spec);
   const planned = plan.disks.map((disk) => disk.id);
-  const findings = judge(
+  const { findings, estimate } = judge(
     {
       migrationId: ref.migrationId,
       targetName: ref.targetName,
@@ -67,6 +68,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
       plan,
       source: { abilities: source.abilities, running, findings: await source.sourceFindings(found, planned, signal) },
       target: { ...facts, abilities: target.abilities },
+      rate: await copyRateOf(deps, ref, { bandwidth: request.sync.bandwidth }),
     },
     request,
   );
@@ -81,6 +83,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     disks: plan.disks,
     networks: plan.networks,
     findings: [...kept, ...findings],
+    estimate,
   };
 }
 

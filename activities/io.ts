@@ -1,3 +1,4 @@
+import type { Estimate } from '../src/model/estimate.js';
 import type { Finding } from '../src/model/finding.js';
 import type { DiskRecord, Evidence, MigrationStatus, PassKind, PassRecord, ProbeResult } from '../src/model/status.js';
 import type { PlannedDisk } from '../src/model/target.js';
@@ -31,6 +32,8 @@ export interface Assessment {
   /** Source network -> target network, complete. */
   networks: Record<string, string>;
   findings: Finding[];
+  /** Not there in one that an older version made. */
+  estimate?: Estimate;
 }
 
 export interface PassInput extends Ref {

@@ -1,3 +1,4 @@
+import type { Estimate } from '../src/model/estimate.js';
 import { formatBytes, formatDuration, formatInstant } from '../src/model/format.js';
 import { happenings } from '../src/model/happenings.js';
 import type { MigrationStatus } from '../src/model/status.js';
@@ -34,6 +35,7 @@ export function detailsOf(status: MigrationStatus): string {
       'Predicted downtime',
       status.predictedDowntimeMs === null ? 'not known yet' : formatDuration(status.predictedDowntimeMs),
     ],
+    ...(status.estimate ? [['Estimated beforehand', estimateWords(status.estimate)] satisfies [string, string]] : []),
     ['Measured downtime', status.downtimeMs === null ? 'none yet' : formatDuration(status.downtimeMs)],
     [
       'Approval',
@@ -96,6 +98,11 @@ export function detailsOf(status: MigrationStatus): string {
     );
   }
   return lines.join('\n\n');
+}
+
+function estimateWords({ copyBytes, copyMs, downtimeMs }: Estimate): string {
+  const downtime = downtimeMs === 0 ? 'no downtime, as it is off' : `${formatDuration(downtimeMs)} of downtime`;
+  return `${formatBytes(copyBytes)} to copy in ${formatDuration(copyMs)}; ${downtime}`;
 }
 
 function table(heads: string[], rows: string[][]): string {

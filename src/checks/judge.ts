@@ -1,9 +1,11 @@
 import type { Abilities } from '../model/abilities.js';
+import type { CopyRate, Estimate } from '../model/estimate.js';
 import type { Finding } from '../model/finding.js';
 import type { TargetFacts } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
-import { check } from './index.js';
+import { estimateMove } from './estimate.js';
+import { check, type Facts } from './index.js';
 import type { Plan } from './plan.js';
 
 /** All that was read of one VM and its target before it is judged. */
@@ -21,30 +23,37 @@ export interface Read {
     findings: readonly Finding[];
   };
   target: TargetFacts & { abilities: Abilities };
+  /** What copying is reckoned with. */
+  rate: CopyRate;
+}
+
+export interface Judgement {
+  findings: Finding[];
+  estimate: Estimate;
 }
 
 /** What stands against the move or should be known before: pure, the same for one VM and for each of a whole site. */
-export function judge(
-  { migrationId, targetName, found, plan, source, target }: Read,
-  request: MigrateVmRequest,
-): Finding[] {
+export function judge(read: Read, request: MigrateVmRequest): Judgement {
+  const { migrationId, targetName, found, plan, source, target, rate } = read;
+  const facts: Facts = {
+    migrationId,
+    source: { abilities: source.abilities, running: source.running },
+    vm: plan.description,
+    targetName,
+    networks: plan.networks,
+    disks: plan.disks,
+    target,
+    rate,
+    request,
+  };
   const findings = [
     // The source says those of disks again, of the disks that are copied.
     ...found.findings.filter(({ id }) => !id.startsWith('disk.')),
     ...leftBehind(request),
     ...source.findings,
-    ...check({
-      migrationId,
-      source: { abilities: source.abilities, running: source.running },
-      vm: plan.description,
-      targetName,
-      networks: plan.networks,
-      disks: plan.disks,
-      target,
-      request,
-    }),
+    ...check(facts),
   ];
-  return waived(unique(findings), request);
+  return { findings: waived(unique(findings), request), estimate: estimateMove(facts) };
 }
 
 function leftBehind(request: MigrateVmRequest): Finding[] {

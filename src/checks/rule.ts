@@ -1,4 +1,5 @@
 import type { Abilities } from '../model/abilities.js';
+import type { CopyRate } from '../model/estimate.js';
 import type { Severity } from '../model/finding.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription, VmDisk } from '../model/vm.js';
@@ -19,6 +20,8 @@ export interface Facts {
   networks: Readonly<Record<string, string>>;
   disks: readonly PlannedDisk[];
   target: TargetFacts & { abilities: Abilities };
+  /** What copying is reckoned with. */
+  rate: CopyRate;
   request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes'>;
 }
 

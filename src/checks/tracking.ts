@@ -1,10 +1,8 @@
 import { formatBytes, formatDuration } from '../model/format.js';
 import type { VmDisk } from '../model/vm.js';
-import { parseDurationMs, parseRateBytesPerSecond } from '../request/units.js';
+import type { CopyRate } from '../model/estimate.js';
+import { parseDurationMs } from '../request/units.js';
 import { blocking, copiedDisks, warning, type Facts, type Rule } from './rule.js';
-
-/** Assumed where the request sets no bandwidth, and said so: what a disk and a network of 1 Gbit/s usually give. */
-const ASSUMED_BYTES_PER_SECOND = 100 * 2 ** 20;
 
 /** What can be done so that changes of an image are tracked, by its format. */
 const CURES: Record<string, string> = {
@@ -53,12 +51,12 @@ export const trackingRules: Rule[] = [
     id: 'cutover.too-long',
     title: 'Reading whole disks while the VM is off takes longer than the downtime that is allowed.',
     severity: 'warning',
-    basis: 'Sizes of untracked disks at the bandwidth asked for, else 100 MiB/s, against cutover.maxDowntime.',
+    basis: 'Sizes of untracked disks at the rate that is reckoned with, against cutover.maxDowntime.',
     check: (facts) => {
       const { maxDowntime } = facts.request.cutover;
       const allowedMs = maxDowntime === undefined ? null : parseDurationMs(maxDowntime);
       const disks = untracked(facts);
-      if (allowedMs === null || msOf(facts, disks) <= allowedMs) return [];
+      if (allowedMs === null || msAt(facts.rate, sizeOf(disks)) <= allowedMs) return [];
       const names = disks.map(({ id }) => id).join(', ');
       return [
         warning(
@@ -86,7 +84,7 @@ export const trackingRules: Rule[] = [
 ];
 
 /** Disks that are copied while the VM runs, and of which nobody says what changes. */
-function untracked(facts: Facts): VmDisk[] {
+export function untracked(facts: Facts): VmDisk[] {
   if (!facts.source.running) return [];
   const { changeTracking } = facts.source.abilities;
   return copiedDisks(facts)
@@ -94,15 +92,16 @@ function untracked(facts: Facts): VmDisk[] {
     .filter((disk) => !changeTracking || !disk.changeTracking);
 }
 
-function msOf({ request }: Facts, disks: readonly VmDisk[]): number {
-  const wished = request.sync.bandwidth === undefined ? null : parseRateBytesPerSecond(request.sync.bandwidth);
-  const bytes = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
-  return (bytes / (wished ?? ASSUMED_BYTES_PER_SECOND)) * 1000;
+/** What copying `bytes` takes at `rate`. */
+export function msAt({ bytesPerSecond }: CopyRate, bytes: number): number {
+  return (bytes / bytesPerSecond) * 1000;
 }
 
-function timeOf(facts: Facts, disks: readonly VmDisk[]): string {
-  const bytes = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
-  const { bandwidth } = facts.request.sync;
-  const rate = bandwidth === undefined ? '100 MiB/s, which is assumed,' : `the ${bandwidth} asked for`;
-  return `That is downtime: ${formatBytes(bytes)} at ${rate} take about ${formatDuration(msOf(facts, disks))}.`;
+function sizeOf(disks: readonly VmDisk[]): number {
+  return disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+}
+
+function timeOf({ rate }: Facts, disks: readonly VmDisk[]): string {
+  const bytes = sizeOf(disks);
+  return `That is downtime: ${formatBytes(bytes)} at ${rate.words} take about ${formatDuration(msAt(rate, bytes))}.`;
 }

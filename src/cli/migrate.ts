@@ -10,7 +10,7 @@ import { printJson, withClient, type Context } from './context.js';
 import { DONE, exitOfRequest } from './exit.js';
 import { dryRunIdFor, findMigration, workflowIdFor, WORKFLOW_TYPE } from './find.js';
 import { follow } from './follow.js';
-import { printFindings, printTrouble } from './outcome.js';
+import { printEstimate, printFindings, printTrouble } from './outcome.js';
 import type { Verbs } from './program.js';
 import { buildRequest, type RequestFlags } from './request.js';
 import { waysToDecide } from './ways.js';
@@ -97,7 +97,10 @@ async function assess(context: Context, vm: string | undefined, flags: Flags): P
     const status = await waitFor(context, connected, started, { json: true });
     printTrouble(context, status);
     if (flags.json) printJson(context, status.findings);
-    else printFindings(context, status);
+    else {
+      printFindings(context, status);
+      printEstimate(context, status);
+    }
     return exitOfRequest(status);
   });
 }
@@ -201,7 +204,9 @@ function aside(context: Context): Context {
 function ended(context: Context, status: MigrationStatus, json: boolean): number {
   printTrouble(context, status);
   if (json) printJson(context, status);
-  else if (status.outcome === 'dry-run') printFindings(context, status);
-  else context.out(`Ended as ${status.outcome ?? status.phase}.\n`);
+  else if (status.outcome === 'dry-run') {
+    printFindings(context, status);
+    printEstimate(context, status);
+  } else context.out(`Ended as ${status.outcome ?? status.phase}.\n`);
   return exitOfRequest(status);
 }

@@ -1,4 +1,5 @@
 import { blockers } from '../model/finding.js';
+import { formatDuration } from '../model/format.js';
 import type { MigrationStatus } from '../model/status.js';
 import { columns, printable, type Context } from './context.js';
 
@@ -12,6 +13,16 @@ export function printTrouble(context: Context, { outcome, error, findings }: Mig
   const remedies = stops.map((each) => `${each.id}: ${each.remedy}`);
   for (const [index, line] of [error.message, error.remedy ?? '', ...remedies].entries())
     if (line !== '') context.err(`${index === 0 ? '' : '  '}${line.split('\n').map(printable).join('\n  ')}\n`);
+}
+
+/** What a move was reckoned to take, as two lines with how that was estimated. */
+export function printEstimate(context: Context, { estimate }: MigrationStatus): void {
+  if (!estimate) return;
+  const { copyMs, copyHow, downtimeMs, downtimeHow } = estimate;
+  context.out(`Copying:  about ${formatDuration(copyMs)}: ${printable(copyHow)}.\n`);
+  context.out(
+    `Downtime: ${downtimeMs === 0 ? 'none' : `about ${formatDuration(downtimeMs)}`}. ${printable(downtimeHow)}\n`,
+  );
 }
 
 /** The findings of a dry run as a table; that there are none is said unless it failed before it could look. */

@@ -102,7 +102,9 @@ function passWords(status: MigrationStatus): string {
 function downtimeWords(status: MigrationStatus): string {
   const predicted =
     status.predictedDowntimeMs === null
-      ? 'not predicted yet'
+      ? status.estimate
+        ? `${status.estimate.downtimeMs === 0 ? 'none' : formatDuration(status.estimate.downtimeMs)}, estimated by the assessment`
+        : 'not predicted yet'
       : `predicted ${formatDuration(status.predictedDowntimeMs)}`;
   return status.downtimeMs === null ? predicted : `${formatDuration(status.downtimeMs)}, ${predicted}`;
 }

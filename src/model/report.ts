@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { estimate } from './estimate.js';
 import { finding } from './finding.js';
 import {
   auditEntry,
@@ -28,6 +29,7 @@ export const migrationReport = z.strictObject({
   downtimeMs: z.number().nullable(),
   predictedDowntimeMs: z.number().nullable(),
   prediction: prediction.nullable(),
+  estimate: estimate.optional().describe('As the assessment reckoned, before anything was copied.'),
   phases: z.array(phaseRecord),
   passes: z.array(passRecord),
   passCount: z.number().int(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { estimate, predictedPart } from './estimate.js';
 import { finding } from './finding.js';
 
 export const phase = z.enum([
@@ -113,7 +114,7 @@ export type HeartbeatDetails = z.infer<typeof heartbeatDetails>;
 
 export const prediction = z.strictObject({
   downtimeMs: z.number(),
-  parts: z.array(z.strictObject({ name: z.string(), ms: z.number(), how: z.string() })),
+  parts: z.array(predictedPart),
   at: z.string(),
 });
 export type Prediction = z.infer<typeof prediction>;
@@ -147,6 +148,7 @@ export const migrationStatus = z.strictObject({
     .nullable(),
   predictedDowntimeMs: z.number().nullable(),
   prediction: prediction.nullable(),
+  estimate: estimate.optional().describe('As the assessment reckoned, before anything was copied.'),
   downtimeMs: z.number().nullable(),
   disks: z.array(diskRecord),
   findings: z.array(finding),

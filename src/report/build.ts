@@ -22,6 +22,7 @@ export function buildReport(status: MigrationStatus, endedAt?: string): Migratio
     downtimeMs: status.downtimeMs,
     predictedDowntimeMs: status.predictedDowntimeMs,
     prediction: status.prediction,
+    ...(status.estimate ? { estimate: status.estimate } : {}),
     phases: status.phases,
     passes: status.passes,
     passCount: status.passCount,

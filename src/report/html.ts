@@ -1,7 +1,18 @@
 import type { MigrationReport } from '../model/report.js';
 import { evidence, type Pictures } from './evidence.js';
 import { html, trusted, type Markup } from './markup.js';
-import { decisions, disks, events, findings, ledger, passes, prediction, probes, section } from './sections.js';
+import {
+  decisions,
+  disks,
+  estimate,
+  events,
+  findings,
+  ledger,
+  passes,
+  prediction,
+  probes,
+  section,
+} from './sections.js';
 import { STYLE } from './style.js';
 import { summary } from './summary.js';
 import { timeline } from './timeline.js';
@@ -27,8 +38,9 @@ export function renderHtml(report: MigrationReport, pictures: Pictures = {}): st
       </head>
       <body>
         ${summary(report)} ${section('Timeline', html`${legend()}${timeline(report)}`)}
-        ${section('Downtime', prediction(report))} ${section('Passes', passes(report), 'No pass was made.')}
-        ${section('Disks', disks(report))} ${section('Findings', findings(report), 'Nothing was found.')}
+        ${section('Estimate', estimate(report))} ${section('Downtime', prediction(report))}
+        ${section('Passes', passes(report), 'No pass was made.')} ${section('Disks', disks(report))}
+        ${section('Findings', findings(report), 'Nothing was found.')}
         ${section('Decisions', decisions(report), 'Nobody decided anything.')} ${section('Probes', probes(report))}
         ${section('Evidence', evidence(report, pictures))}
         ${section('What was created outside', ledger(report), 'Nothing was created.')}

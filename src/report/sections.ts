@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration, formatInstant, formatRate } from '../model/format.js';
+import type { Estimate } from '../model/estimate.js';
 import type { MigrationReport } from '../model/report.js';
 import type { LedgerEntry, PassRecord } from '../model/status.js';
 import { convergence } from './convergence.js';
@@ -84,9 +85,21 @@ function how(pass: PassRecord): Markup {
   return html`${parts.join(', ')}${pass.note && html`<br /><span class="note">${pass.note}</span>`}`;
 }
 
-export function prediction(report: MigrationReport): Markup | null {
-  if (!report.prediction) return null;
-  const parts = table(report.prediction.parts, [
+/** What the assessment reckoned before anything was copied; of use where nothing better is known yet. */
+export function estimate({ estimate: reckoned, prediction: later }: MigrationReport): Markup | null {
+  if (!reckoned || later) return null;
+  return estimateBody(reckoned);
+}
+
+export function estimateBody(reckoned: Estimate): Markup {
+  const downtime = reckoned.downtimeMs === 0 ? 'none' : formatDuration(reckoned.downtimeMs);
+  return html`<p>Copying: about <b>${formatDuration(reckoned.copyMs)}</b>. ${reckoned.copyHow}.</p>
+    <p>Downtime: about <b>${downtime}</b>. ${reckoned.downtimeHow}</p>
+    ${predictedParts(reckoned.parts)}`;
+}
+
+function predictedParts(parts: Estimate['parts']): Markup | null {
+  return table(parts, [
     { title: 'Part', cell: (each) => each.name },
     { title: 'Predicted', cell: (each) => formatDuration(each.ms), as: 'num' },
     {
@@ -94,6 +107,10 @@ export function prediction(report: MigrationReport): Markup | null {
       cell: (each) => (each.name === 'stop' ? `${each.how}; before the downtime begins, not counted` : each.how),
     },
   ]);
+}
+
+export function prediction(report: MigrationReport): Markup | null {
+  if (!report.prediction) return null;
   const measured = report.downtimeMs;
   const off = measured === null ? null : measured - report.prediction.downtimeMs;
   return html`<p>
@@ -104,10 +121,10 @@ export function prediction(report: MigrationReport): Markup | null {
           ${off! > 0 ? 'longer' : 'shorter'}`
       }.
     </p>
-    ${parts}`;
+    ${predictedParts(report.prediction.parts)}`;
 }
 
-export function findings(report: MigrationReport): Markup | null {
+export function findings(report: Pick<MigrationReport, 'findings'>): Markup | null {
   const order = { blocking: 0, warning: 1, info: 2 };
   const sorted = [...report.findings].sort((one, two) => order[one.severity] - order[two.severity]);
   return table(sorted, [

@@ -78,7 +78,10 @@ function world({ old, new: fresh }: Partial<World> = {}) {
     });
   const place = libvirtSite.parse({ platform: 'libvirt', uri: 'qemu:///system' });
   const config = { sites: { 'dc-old': place, 'dc-new': place } };
-  const deps = { cluster: 'c', config, site, workflowRuns: () => Promise.resolve(false) } as unknown as ActivityDeps;
+  const deps = {
+    ...{ cluster: 'c', config, site, reports: '/nowhere' },
+    workflowRuns: () => Promise.resolve(false),
+  } as unknown as ActivityDeps;
   return { deps, asked };
 }
 
@@ -256,6 +259,16 @@ test('a check knows whether the VM runs, and what each side can do', async () =>
   assert.deepEqual((await assess(world({ old: { describe: untracked, runState: off } }))).findings, []);
   const abilities = { source: true, target: true, isolatedBoot: false };
   assert.deepEqual(ids((await assess(world({ new: { abilities } }))).findings), ['rehearsal.not-isolated']);
+});
+
+test('what the move will take is estimated at the bandwidth asked for, with how', async () => {
+  const { estimate } = await assess(world(), { sync: { bandwidth: '1MiB/s' } });
+  const sizes = two.disks.map((disk) => disk.allocatedBytes ?? disk.sizeBytes).reduce((sum, bytes) => sum + bytes, 0);
+  assert.equal(estimate?.copyBytes, sizes);
+  assert.equal(estimate.copyMs, Math.round((sizes / 2 ** 20) * 1000));
+  assert.match(estimate.copyHow, /at the 1MiB\/s asked for$/);
+  assert.equal(estimate.downtimeMs, 69_000);
+  assert.equal((await assess(world({ old: { runState: off } }))).estimate?.downtimeMs, 0);
 });
 
 test('other CPUs and memory are those of the VM at the target, one core a socket', async () => {

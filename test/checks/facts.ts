@@ -1,4 +1,5 @@
 import type { Facts } from '../../src/checks/index.js';
+import { rateFrom } from '../../src/checks/rate.js';
 import type { Abilities } from '../../src/model/abilities.js';
 import type { TargetFacts, TargetLimits } from '../../src/model/target.js';
 import { describeDomain } from '../../src/platforms/libvirt/describe.js';
@@ -131,6 +132,7 @@ export function factsOf(change: Partial<Given> = {}): Facts {
       limits: { ...LIMITS, ...given.limits },
       abilities: { ...ABLE, ...given.able },
     },
+    rate: rateFrom({ source: request.source, target: request.target, bandwidth: request.sync.bandwidth }),
     request,
   };
 }

@@ -20,6 +20,7 @@ export async function assess(line: Line): Promise<void> {
   carried.assessment = assessment;
   carried.lastInstance = assessment.instance;
   status.findings = assessment.findings;
+  if (assessment.estimate) status.estimate = assessment.estimate;
   status.disks = assessment.disks.map((disk) => ({
     name: disk.id,
     sizeBytes: disk.sizeBytes,

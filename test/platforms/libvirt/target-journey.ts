@@ -8,6 +8,7 @@ import { defineGuest, startGuest, waitForGuest, type Guest, type GuestOptions } 
 import type { LabHost } from '../../../lab/host/lab-host.js';
 import { startRecorder, type Recorder } from '../../../lab/recorder.js';
 import { check } from '../../../src/checks/index.js';
+import { rateFrom } from '../../../src/checks/rate.js';
 import type { SideState, TargetVm, VmSite } from '../../../src/platforms/platform.js';
 import { connectLibvirt } from '../../../src/platforms/libvirt/connect.js';
 import { createLibvirtTarget } from '../../../src/platforms/libvirt/target.js';
@@ -124,6 +125,7 @@ export async function journey(
       disks: specs,
     },
     ...{ networks: vm.networks, target: { ...facts, abilities } },
+    rate: rateFrom({ source: 'dc-old', target: 'dc-new' }),
     request: migrateVmRequest.parse({ vm: vm.name, source: 'dc-old', target: 'dc-new' }),
   });
   assert.deepEqual(
