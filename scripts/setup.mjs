@@ -21,6 +21,9 @@ const PACKAGES = {
   'swtpm-tools': 'guests with a TPM',
   nbdkit: 'images behind HTTP; tests against servers that fail',
   bzip2: 'compressed images',
+  'libguestfs-tools': 'guestfish, to look into and prepare a guest',
+  'libguestfs-xfs': 'guests with XFS file systems',
+  'virt-v2v': 'conversion of guests',
   'libnbd-bin': 'nbdcopy, the peer of the benchmarks',
   iproute2: 'the network of the two demo hosts',
   e2fsprogs: 'file systems of the demo guest',
@@ -29,6 +32,12 @@ const PACKAGES = {
   zstd: "compressed images; the demo guest's kernel modules, where they are packed as Ubuntu does",
   'xz-utils': "compressed images; the demo guest's kernel modules, where they are packed as Debian does from 13 on",
 };
+
+// Any kernel package serves; most machines have one, containers have none.
+if (!existsSync('/boot') || !readdirSync('/boot').some((name) => name.startsWith('vmlinuz'))) {
+  const ubuntu = existsSync('/etc/os-release') && /^ID=ubuntu$/m.test(readFileSync('/etc/os-release', 'utf8'));
+  PACKAGES[ubuntu ? 'linux-image-generic' : 'linux-image-cloud-amd64'] = "the kernel that libguestfs' appliance boots";
+}
 
 const nodeOnly = process.argv.includes('--node-only');
 const ownServer = process.argv.includes('--own-server');

@@ -39,6 +39,8 @@ const CURES = {
   ProbeFailed: 'give-up',
   /** The guest does not do what it was asked: shut down, thaw, answer. */
   GuestUnwilling: 'give-up',
+  /** Something inside a guest's disks cannot be read or done as it is there. */
+  GuestUnreadable: 'give-up',
   Cancelled: 'give-up',
   Internal: 'retry',
 } as const satisfies Record<string, Cure>;

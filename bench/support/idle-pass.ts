@@ -110,6 +110,7 @@ function countedHost(host: Host, commands: Command[]): Host {
     local: host.local,
     runBinary: (...args) => host.runBinary(...args),
     forwardSocket: (...args) => host.forwardSocket(...args),
+    converse: (...args) => host.converse(...args),
     close: () => host.close(),
     async run(command, args, options) {
       const startedMs = performance.now();

@@ -25,6 +25,21 @@ export interface RunResult {
   exitCode: number;
 }
 
+/** A program that is talked with: written to, and read from, as long as it runs. */
+export interface Conversation {
+  /** Settles when it has ended, with its exit status (null where a signal ended it). @throws VmferryError `ToolFailed`, `Unreachable` (ssh). */
+  readonly ended: Promise<number | null>;
+  /** To be read by one reader each, at the same time, or the program waits. They end with it. */
+  readonly stdout: AsyncIterable<Buffer>;
+  readonly stderr: AsyncIterable<Buffer>;
+  /** Returns when there is room for more. What is written after its end is lost. */
+  write(bytes: Uint8Array | string): Promise<void>;
+  /** Closes its standard input. */
+  end(): void;
+  /** Closes its standard input, waits for its end, and kills it (over ssh: the connection to it) after `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
 /** A unix socket at a site, reachable from here as `path` until closed. */
 export interface ForwardedSocket {
   /** Local path to connect to. */
@@ -43,6 +58,11 @@ export interface Host {
   run(command: string, args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Like `run`, with the raw bytes of standard output (screenshots, small files). */
   runBinary(command: string, args: readonly string[], options?: RunOptions): Promise<Buffer>;
+  /**
+   * Starts a program to talk with. Over ssh only the end of its standard input tells it that nobody listens any more, so
+   * it has to end by that.
+   */
+  converse(command: string, args: readonly string[]): Promise<Conversation>;
   /** Makes a unix socket of the host reachable here. Local hosts give the path itself. */
   forwardSocket(path: string, signal?: AbortSignal): Promise<ForwardedSocket>;
   /** Ends what is kept open for this host (ssh master, forwards). Idempotent. */

@@ -1,4 +1,5 @@
-import type { ForwardedSocket, Host, RunOptions, RunResult } from './host.js';
+import { converseLocal } from './converse.js';
+import type { Conversation, ForwardedSocket, Host, RunOptions, RunResult } from './host.js';
 import { quoteCommand } from './quote.js';
 import { runLocal } from './run.js';
 
@@ -14,6 +15,10 @@ export class LocalHost implements Host {
 
   async runBinary(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
     return (await runLocal(command, args, options, quoteCommand(command, args))).stdout;
+  }
+
+  converse(command: string, args: readonly string[]): Promise<Conversation> {
+    return Promise.resolve(converseLocal(command, args));
   }
 
   forwardSocket(path: string): Promise<ForwardedSocket> {

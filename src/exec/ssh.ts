@@ -4,7 +4,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VmferryError } from '../errors.js';
-import type { ForwardedSocket, Host, RunOptions, RunResult } from './host.js';
+import { converseLocal } from './converse.js';
+import type { Conversation, ForwardedSocket, Host, RunOptions, RunResult } from './host.js';
 import { quoteCommand } from './quote.js';
 import { runLocal, SSH_FAILED } from './run.js';
 
@@ -46,6 +47,17 @@ export class SshHost implements Host {
 
   async runBinary(command: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
     return (await this.remote(command, args, options)).stdout;
+  }
+
+  async converse(command: string, args: readonly string[]): Promise<Conversation> {
+    await this.master();
+    const line = quoteCommand(command, args);
+    const ssh = [...this.options(await this.folder()), '--', this.target.machine, line];
+    return converseLocal('ssh', ssh, (exitCode) => {
+      if (exitCode !== SSH_FAILED) return null;
+      this.mastered = undefined;
+      return this.unreachable('');
+    });
   }
 
   async forwardSocket(path: string, signal?: AbortSignal): Promise<ForwardedSocket> {

@@ -28,6 +28,7 @@ async function site(t: TestContext, qemu: string): Promise<{ host: Host; log: st
     run: (command, args, options) => machine.run('env', [...env, command, ...args], options),
     runBinary: (command, args, options) => machine.runBinary('env', [...env, command, ...args], options),
     forwardSocket: (path) => machine.forwardSocket(path),
+    converse: (command, args) => machine.converse('env', [...env, command, ...args]),
     close: () => machine.close(),
   };
   return { host, log, temporary };

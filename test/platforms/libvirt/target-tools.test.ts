@@ -18,6 +18,7 @@ test('whether KVM works is found out at the assessment, and not again while the 
     },
     runBinary: (...args) => local.runBinary(...args),
     forwardSocket: (...args) => local.forwardSocket(args[0]),
+    converse: (...args) => local.converse(...args),
     close: () => local.close(),
   };
   const uri = 'qemu:///system';
