@@ -57,6 +57,12 @@ test('KVM counts only where the guest ran: not where QEMU starts, fails, or wait
   assert.ok(performance.now() - began < 20_000, 'it is not waited for');
 });
 
+test('a guest that gets to run, but is too slow for any system to start, was not seen to run', async (t) => {
+  // Eight million instructions a second: the BIOS is through in no time, as it is where KVM interprets each of them.
+  const { host } = await site(t, 'exec /usr/bin/qemu-system-x86_64 "$@" -icount shift=7,align=on');
+  assert.equal(await executes(host, 'tcg', undefined, 8), false);
+});
+
 test('the user that runs guests is read from qemu.conf where it says so', async (t) => {
   const { host, log } = await site(t, 'exit 33');
   const conf = join(await mkdtemp(join(tmpdir(), 'vmferry-conf-')), 'qemu.conf');
