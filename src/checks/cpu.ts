@@ -1,4 +1,5 @@
-import { blocking, info, quoted, warning, type Rule } from './rule.js';
+import { blocking, info, warning } from '../model/finding.js';
+import { quoted, type Rule } from './rule.js';
 
 /** Not a model but a way to get the host's (libvirt.org/formatdomain.html, cpu); said where the VM is described. */
 const HOST_MODES = ['host-passthrough', 'host-model', 'maximum'];

@@ -1,5 +1,6 @@
 import { machineAt, modelAt } from '../model/target.js';
-import { copiedDisks, info, quoted, warning, type Facts, type Rule } from './rule.js';
+import { info, warning } from '../model/finding.js';
+import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 
 const HAS_DRIVER = 'Make sure that the guest has a driver for it.';
 

@@ -1,7 +1,8 @@
 import { formatBytes, formatCount } from '../model/format.js';
 import { machineAt } from '../model/target.js';
 import type { DiskBus } from '../model/vm.js';
-import { blocking, copiedDisks, warning, type Facts, type Rule } from './rule.js';
+import { blocking, warning } from '../model/finding.js';
+import { copiedDisks, type Facts, type Rule } from './rule.js';
 
 /** ATA and SCSI count in sectors of this size where nothing else is said. */
 const SECTOR_BYTES = 512;

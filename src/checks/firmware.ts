@@ -1,4 +1,5 @@
-import { blocking, quoted, warning, type Rule } from './rule.js';
+import { blocking, warning } from '../model/finding.js';
+import { quoted, type Rule } from './rule.js';
 
 export const firmwareRules: Rule[] = [
   {

@@ -1,5 +1,6 @@
 import { guestOsOf, type GuestOs } from './guest-os-names.js';
-import { copiedDisks, info, quoted, warning, type Rule } from './rule.js';
+import { info, warning } from '../model/finding.js';
+import { copiedDisks, quoted, type Rule } from './rule.js';
 
 export const guestOsRules: Rule[] = [
   {

@@ -1,5 +1,6 @@
 import { formatBytes } from '../model/format.js';
-import { blocking, warning, type Rule } from './rule.js';
+import { blocking, warning } from '../model/finding.js';
+import type { Rule } from './rule.js';
 
 /** Less than any system of this century boots with. */
 const LITTLE_MEMORY_BYTES = 64 * 2 ** 20;

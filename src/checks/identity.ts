@@ -1,4 +1,5 @@
-import { blocking, quoted, type Facts, type Rule } from './rule.js';
+import { blocking } from '../model/finding.js';
+import { quoted, type Facts, type Rule } from './rule.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';

@@ -12,7 +12,7 @@ import type { Facts, Rule } from './rule.js';
 import { storageRules } from './storage.js';
 import { trackingRules } from './tracking.js';
 
-export type { Facts, Found, Rule } from './rule.js';
+export type { Facts, Rule } from './rule.js';
 
 /** Every rule that knows no platform, in the order in which findings are listed. */
 export const RULES: readonly Rule[] = [

@@ -1,4 +1,5 @@
-import { blocking, info, networkAt, quoted, repeated, warning, type Facts, type Rule } from './rule.js';
+import { blocking, info, warning } from '../model/finding.js';
+import { networkAt, quoted, repeated, type Facts, type Rule } from './rule.js';
 
 /** MAC of one card: six bytes of which the first has its lowest bit clear. */
 const UNICAST_MAC = /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i;

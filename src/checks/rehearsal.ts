@@ -1,4 +1,5 @@
-import { blocking, warning, type Rule } from './rule.js';
+import { blocking, warning } from '../model/finding.js';
+import type { Rule } from './rule.js';
 
 export const rehearsalRules: Rule[] = [
   {

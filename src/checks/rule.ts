@@ -1,6 +1,6 @@
 import type { Abilities } from '../model/abilities.js';
 import type { CopyRate } from '../model/estimate.js';
-import type { Severity } from '../model/finding.js';
+import type { Found, Severity } from '../model/finding.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription, VmDisk } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
@@ -25,14 +25,6 @@ export interface Facts {
   request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes'>;
 }
 
-export interface Found {
-  severity: Severity;
-  /** What was found. */
-  message: string;
-  /** What to do about it. */
-  remedy: string;
-}
-
 export interface Rule {
   /** `<thing>.<what>`; never changed, since requests waive findings by it. */
   id: string;
@@ -43,18 +35,6 @@ export interface Rule {
   /** Where it comes from: a document's section, or a fact that was tried. */
   basis: string;
   check(facts: Facts): Found[];
-}
-
-export function blocking(message: string, remedy: string): Found {
-  return { severity: 'blocking', message, remedy };
-}
-
-export function warning(message: string, remedy: string): Found {
-  return { severity: 'warning', message, remedy };
-}
-
-export function info(message: string, remedy: string): Found {
-  return { severity: 'info', message, remedy };
 }
 
 /** The disks that are copied, as described and as planned. */

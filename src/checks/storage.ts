@@ -1,6 +1,7 @@
 import { formatBytes } from '../model/format.js';
 import type { AskedStorage } from '../model/target.js';
-import { blocking, copiedDisks, quoted, warning, type Facts, type Rule } from './rule.js';
+import { blocking, warning } from '../model/finding.js';
+import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 
 /** Room beside the disks: metadata of images, manifests, and layers of a few passes. */
 const OVERHEAD = 1.05;

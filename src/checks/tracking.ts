@@ -1,8 +1,9 @@
 import { formatBytes, formatDuration } from '../model/format.js';
 import type { VmDisk } from '../model/vm.js';
 import type { CopyRate } from '../model/estimate.js';
+import { blocking, warning } from '../model/finding.js';
 import { parseDurationMs } from '../request/units.js';
-import { blocking, copiedDisks, warning, type Facts, type Rule } from './rule.js';
+import { copiedDisks, type Facts, type Rule } from './rule.js';
 
 /** What can be done so that changes of an image are tracked, by its format. */
 const CURES: Record<string, string> = {

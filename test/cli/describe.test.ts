@@ -47,7 +47,7 @@ test('a place that holds several machines, none, or nothing that is known says w
     assert.equal(out, '');
     assert.match(err, words);
   };
-  await refused(/several machines[^]*a\.qcow2, b\.qcow2/, several);
+  await refused(/several machines[^]*a, b/, several);
   await mkdir(join(work, 'none'));
   await refused(/no machine at/, join(work, 'none'));
   await refused(/its name is of no kind that is known here[^]*\.ova/, '/etc/passwd');

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { warning, type Finding } from '../../model/finding.js';
 import type { DiskBus } from '../../model/vm.js';
 import { compressionOfName } from './compression.js';
 import type { ForeignVm, ImageFormat } from './foreign.js';
@@ -88,18 +88,19 @@ export async function bareMachine(files: Folder, name: string, signal?: AbortSig
 function undescribed(name: string): Finding {
   return {
     id: 'vm.undescribed',
-    severity: 'warning',
-    message: `${name} is only a disk: nothing says what machine it was of. Assumed are ${CPUS} CPU, 2 GiB of memory, BIOS, and one network card on "default".`,
-    remedy:
+    ...warning(
+      `${name} is only a disk: nothing says what machine it was of. Assumed are ${CPUS} CPU, 2 GiB of memory, BIOS, and one network card on "default".`,
       'Give cpus and memory in the request, map the network "default", and use an .ovf, .vmx or .xml where there is one.',
+    ),
   };
 }
 
 function guessed(name: string, format: ImageFormat): Finding {
   return {
     id: 'disk.format-guessed',
-    severity: 'warning',
-    message: `The name of ${name} does not say its format; by its first bytes it is ${format}.`,
-    remedy: 'Name it by its format (.qcow2, .raw, …) if that is not so.',
+    ...warning(
+      `The name of ${name} does not say its format; by its first bytes it is ${format}.`,
+      'Name it by its format (.qcow2, .raw, …) if that is not so.',
+    ),
   };
 }

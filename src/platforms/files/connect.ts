@@ -24,7 +24,7 @@ export function connectFiles(site: string, config: FilesSiteConfig): FilesConnec
 /** As a place that is only looked at, without `vmferry.yaml`. */
 export function placeOf(place: string): FilesConnection {
   const where = /^https?:\/\//i.test(place) ? { url: place } : { path: place };
-  return connectFiles('here', {
+  return connectFiles(place, {
     platform: 'files',
     ...where,
     scratchDir: tmpdir(),

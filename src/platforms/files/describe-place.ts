@@ -2,8 +2,8 @@ import { VmferryError } from '../../errors.js';
 import type { VmDescription } from '../../model/vm.js';
 import { placeOf } from './connect.js';
 import { described } from './describe.js';
-import { openRoot, packagesOf } from './machines.js';
-import { openPackage } from './package.js';
+import { machinesIn, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
+import { openPackage, type Package } from './package.js';
 import { checkPackage } from './package-check.js';
 
 /**
@@ -20,22 +20,34 @@ export async function describePlace(
   const at = placeOf(place);
   const { root, only } = await openRoot(at);
   try {
-    const packages = await packagesOf(root, only, signal);
-    if (only === null && packages.size !== 1) throw several(place, [...packages.values()]);
-    const path = only ?? [...packages.values()][0]!;
-    const from = await openPackage(root, path, at.scratch, signal);
+    const found = await packagesOf(root, only, signal);
+    // Of one file, whatever is wrong with it is said.
+    const packages = found.size === 0 && only !== null ? new Map([[only, only]]) : found;
+    const [one] = packages;
+    if (!one || (packages.size > 1 && vm === null)) throw several(place, [...packages.keys()]);
+    const machine =
+      packages.size > 1
+        ? await openMachine(at, root, only, vm!, signal)
+        : await oneOf(place, one[0], await openPackage(root, one[1], at.scratch, signal), vm);
     try {
-      const names = from.machines.map((each) => each.vm.name);
-      const found = from.machines.filter((each) => vm === null || each.vm.name === vm);
-      if (found.length !== 1) throw several(place, names, vm);
-      const compared = check ? await checkPackage(from, signal) : null;
-      return { described: await described(at, { name: names[0]!, from, foreign: found[0]! }, signal), compared };
+      const compared = check ? await checkPackage(machine.from, signal) : null;
+      return { described: await described(at, machine, signal), compared };
     } finally {
-      await from.close();
+      await machine.from.close();
     }
   } finally {
     await root.close();
   }
+}
+
+/** The only machine of a package, or the one that is called so in it or at a site. */
+async function oneOf(place: string, name: string, from: Package, vm: string | null): Promise<Machine> {
+  const within = [...machinesIn(from).keys()];
+  const nth = vm === null ? 0 : Math.max(within.indexOf(vm), namesAtSite(from, name).indexOf(vm));
+  const foreign = vm === null && within.length > 1 ? undefined : from.machines[nth];
+  if (foreign) return { name: within[nth]!, from, foreign };
+  await from.close();
+  throw several(place, within, vm);
 }
 
 function several(place: string, known: string[], vm: string | null = null): VmferryError {

@@ -1,8 +1,8 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, type Finding } from '../../model/finding.js';
 import type { VmDescription, VmSummary } from '../../model/vm.js';
 import type { FilesConnection } from './connect.js';
 import { lookAtDisks } from './look.js';
-import { madeMac, madeUuid, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
+import { madeMac, madeUuid, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
 import { openPackage } from './package.js';
 import { VmferryError } from '../../errors.js';
 
@@ -33,7 +33,7 @@ export function describe(at: FilesConnection, vm: string, signal?: AbortSignal):
 
 /** The machine as its package describes it. */
 export async function described(at: FilesConnection, machine: Machine, signal?: AbortSignal): Promise<VmDescription> {
-  return (await lookAtDisks(machine.from, machine.foreign, at.scratch, signal)).vm;
+  return await lookAtDisks(machine.from, machine.foreign, at.scratch, signal);
 }
 
 function completed(at: FilesConnection, machine: Machine, vm: VmDescription): VmDescription {
@@ -52,17 +52,19 @@ function completed(at: FilesConnection, machine: Machine, vm: VmDescription): Vm
   if (vm.firmware === 'uefi' && !ours) {
     findings.push({
       id: 'firmware.variables-new',
-      severity: 'info',
-      message: "The package's UEFI variables cannot be used elsewhere: the machine gets new ones.",
-      remedy: 'The guest boots by the path for removable media, \\EFI\\BOOT; see that its boot loader is there.',
+      ...info(
+        "The package's UEFI variables cannot be used elsewhere: the machine gets new ones.",
+        'The guest boots by the path for removable media, \\EFI\\BOOT; see that its boot loader is there.',
+      ),
     });
   }
   if (vm.tpm) {
     findings.push({
       id: 'tpm.state-missing',
-      severity: 'blocking',
-      message: "The package does not hold the TPM's state: the machine would get an empty TPM.",
-      remedy: 'Unseal what the guest keeps in it, and waive this finding.',
+      ...blocking(
+        "The package does not hold the TPM's state: the machine would get an empty TPM.",
+        'Unseal what the guest keeps in it, and waive this finding.',
+      ),
     });
   }
   return {
@@ -89,13 +91,15 @@ export async function inventory(at: FilesConnection, signal?: AbortSignal): Prom
   const { root, only } = await openRoot(at);
   try {
     const found: VmSummary[] = [];
+    const unread = (name: string): VmSummary => ({ name, uuid: '', state: 'other', memoryBytes: 0, cpus: 0, disks: 0 });
     for (const [name, path] of await packagesOf(root, only, signal)) {
       try {
         const from = await openPackage(root, path, at.scratch, signal);
         try {
-          for (const { vm } of from.machines) {
+          const names = namesAtSite(from, name);
+          for (const [nth, { vm }] of from.machines.entries()) {
             found.push({
-              name: from.machines.length === 1 ? name : `${name}:${vm.name}`,
+              name: names[nth]!,
               uuid: vm.uuid,
               state: 'off',
               memoryBytes: vm.memoryBytes,
@@ -108,10 +112,11 @@ export async function inventory(at: FilesConnection, signal?: AbortSignal): Prom
         }
       } catch (error) {
         if (!(error instanceof VmferryError) || error.code === 'Unreachable') throw error;
-        found.push({ name, uuid: '', state: 'other', memoryBytes: 0, cpus: 0, disks: 0 });
+        found.push(unread(name));
       }
     }
-    return found;
+    const closed = only === null ? (await root.list(signal)).filter((path) => path.endsWith('/')) : [];
+    return [...found, ...closed.map(unread)];
   } finally {
     await root.close();
   }

@@ -1,6 +1,7 @@
-import { describeDomain } from '../libvirt/describe.js';
+import { describeDomain, MEMORY_UNITS } from '../libvirt/describe.js';
 import { diskIdOf, hardDisks } from '../libvirt/describe-disks.js';
 import { parseXml, type XmlElement } from '../xml.js';
+import { hostile, MAX_CPUS, MAX_MEMORY_BYTES, quoted, wholeNumber } from './foreign-values.js';
 import { IMAGE_FORMATS, type ForeignDisk, type ForeignVm } from './foreign.js';
 
 /**
@@ -10,6 +11,7 @@ import { IMAGE_FORMATS, type ForeignDisk, type ForeignVm } from './foreign.js';
 export function parseDomainXml(text: string, what: string): ForeignVm | null {
   const domain = parseXml(text, what);
   if (domain.name !== 'domain') return null;
+  assertPossible(domain, what);
   const vm = describeDomain({ definition: domain, live: null, disks: new Map() });
   const elements = new Map(hardDisks(domain).map((each) => [diskIdOf(each), each]));
   const disks = vm.disks.map(({ id }) => diskOf(id, elements.get(id)!));
@@ -22,6 +24,25 @@ export function parseDomainXml(text: string, what: string): ForeignVm | null {
     },
     disks,
   };
+}
+
+/** What libvirt itself would never have written, and its own descriptions are trusted in. */
+function assertPossible(domain: XmlElement, what: string): void {
+  const cpus = domain.at('vcpu');
+  const topology = domain.at('cpu/topology');
+  const counts = [
+    ['vcpu', cpus?.text()],
+    ['current', cpus?.get('current')],
+    ...['sockets', 'dies', 'clusters', 'cores', 'threads'].map((name) => [name, topology?.get(name)] as const),
+  ] as const;
+  for (const [name, said] of counts) if (said != null) wholeNumber(said, name, what, 1, MAX_CPUS);
+  const memory = domain.at('memory');
+  const unit = memory?.get('unit') ?? 'KiB';
+  if (!Object.hasOwn(MEMORY_UNITS, unit)) throw hostile(what, `its memory is in the unknown unit ${quoted(unit)}`);
+  wholeNumber(memory?.text() ?? '', 'memory', what, 1, Math.floor(MAX_MEMORY_BYTES / MEMORY_UNITS[unit]!));
+  const ids = hardDisks(domain).map(diskIdOf);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined) throw hostile(what, `it has two disks called ${quoted(twice)}`);
 }
 
 function diskOf(id: string, element: XmlElement): ForeignDisk {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { ImageLayer } from './image-chain.js';
 import type { HttpLogin, Location } from './member.js';
-import { readVmdkParts } from './vmdk-parts.js';
 
 /**
  * An image with all that it stands on as a tree of block devices (QEMU, QAPI BlockdevOptions). QEMU is given every file by
@@ -62,9 +61,8 @@ export class ExportNodes {
    * The text of a VMDK in several files, written anew: only what was understood, and its parts by where they were found.
    * From the text itself, QEMU would open whatever the names in it have become by then.
    */
-  private async descriptor({ member, extents }: ImageLayer): Promise<string> {
-    const { cid, parentCid, createType, parts } = await readVmdkParts(member);
-    if (parts.length !== extents.length) throw refused(member.name, 'its parts can be read in two ways');
+  private async descriptor({ member, extents, header }: ImageLayer): Promise<string> {
+    const { cid, parentCid, createType, parts } = header.vmdk!;
     const written = ['# Disk DescriptorFile', 'version=1', `CID=${cid}`, `parentCID=${parentCid ?? 'ffffffff'}`];
     written.push(`createType="${createType}"`);
     for (const [nth, { sectors, type, offsetSectors }] of parts.entries()) {

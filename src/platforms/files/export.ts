@@ -19,7 +19,9 @@ export interface ImageExport {
 const STARTING_MS = 30_000;
 const LOOK_AGAIN_MS = 20;
 /** Findings of images that QEMU would read as something else than they are: no waiver makes that right. */
-const UNREADABLE = ['disk.differencing', 'disk.extent-not-read', 'disk.kind-not-read', 'disk.encrypted'];
+const UNREADABLE = [
+  ...['disk.differencing', 'disk.extent-not-read', 'disk.kind-not-read', 'disk.encrypted', 'disk.raw-device'],
+];
 
 /**
  * @param check looks through the tables of all layers first.

@@ -1,5 +1,6 @@
 import type { DiskBus, VmDisk } from '../../model/vm.js';
 import type { ForeignDisk, ImageFormat } from './foreign.js';
+import { withoutDot } from './member-name.js';
 
 /** Hard disks as a descriptor lists them, to the two lists that a foreign machine has. */
 
@@ -25,7 +26,7 @@ export function foreignDisks(listed: readonly ListedDisk[]): { disks: VmDisk[]; 
     order: inBootOrder.indexOf(each),
     sizeBytes: 0,
     format: each.format ?? 'raw',
-    path: each.reference,
+    path: withoutDot(each.reference),
     serial: null,
     bootOrder: each.bootOrder,
     allocatedBytes: null,
@@ -35,7 +36,7 @@ export function foreignDisks(listed: readonly ListedDisk[]): { disks: VmDisk[]; 
   }));
   const foreign = listed.map((each, index): ForeignDisk => ({
     id: ids[index]!,
-    reference: each.reference,
+    reference: withoutDot(each.reference),
     format: each.format,
     compression: null,
     fileBytes: null,

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import { listed, quoted } from './foreign-values.js';
 
 /** What more than one kind of descriptor has and the copy will not, in one wording. */
@@ -6,81 +6,90 @@ import { listed, quoted } from './foreign-values.js';
 export function suspended(state: string): Finding {
   return {
     id: 'vm.suspended',
-    severity: 'blocking',
-    message: `The VM is suspended: its memory lies in ${quoted(state)} and is not carried over; a copy of the disks alone is torn.`,
-    remedy: 'Start it and shut it down in order, or give the saved state up.',
+    ...blocking(
+      `The VM is suspended: its memory lies in ${quoted(state)} and is not carried over; a copy of the disks alone is torn.`,
+      'Start it and shut it down in order, or give the saved state up.',
+    ),
   };
 }
 
 export function snapshots(names: readonly string[]): Finding {
   return {
     id: 'vm.snapshots',
-    severity: 'warning',
-    message: `The VM has ${names.length} snapshot(s), which are not carried over: ${listed(names)}.`,
-    remedy: 'Keep the source for as long as somebody may want to go back to one of them.',
+    ...warning(
+      `The VM has ${names.length} snapshot(s), which are not carried over: ${listed(names)}.`,
+      'Keep the source for as long as somebody may want to go back to one of them.',
+    ),
   };
 }
 
 export function shareable(ids: readonly string[], how: string): Finding {
   return {
     id: 'disk.shareable',
-    severity: 'blocking',
-    message: `Disk(s) ${listed(ids)} can be written by more than one machine (${how}).`,
-    remedy: 'Shut the others down and give each its own disk, or waive this finding when only this one writes.',
+    ...blocking(
+      `Disk(s) ${listed(ids)} can be written by more than one machine (${how}).`,
+      'Shut the others down and give each its own disk, or waive this finding when only this one writes.',
+    ),
   };
 }
 
 export function rawDevice(id: string, what: string): Finding {
   return {
     id: 'disk.raw-device',
-    severity: 'blocking',
-    message: `Disk ${id} is no file but a device of its host (${what}).`,
-    remedy: 'Convert it into an image at the source, or leave it behind with excludeDisks.',
+    ...blocking(
+      `Disk ${id} is no file but a device of its host (${what}).`,
+      'Convert it into an image at the source, or leave it behind with excludeDisks.',
+    ),
   };
 }
 
 export function transient(id: string, mode: string): Finding {
   return {
     id: 'disk.transient',
-    severity: 'warning',
-    message: `Disk ${id} forgets what is written when the VM stops (${mode}); at the target it keeps it.`,
-    remedy: 'Go back to a snapshot of the target where the guest relies on it.',
+    ...warning(
+      `Disk ${id} forgets what is written when the VM stops (${mode}); at the target it keeps it.`,
+      'Go back to a snapshot of the target where the guest relies on it.',
+    ),
   };
 }
 
 export function outsideSnapshots(id: string, mode: string): Finding {
   return {
     id: 'disk.independent',
-    severity: 'info',
-    message: `Disk ${id} is left out of snapshots (${mode}); at the target it is part of them.`,
-    remedy: 'Remember it when you make snapshots at the target.',
+    ...info(
+      `Disk ${id} is left out of snapshots (${mode}); at the target it is part of them.`,
+      'Remember it when you make snapshots at the target.',
+    ),
   };
 }
 
 export function passthrough(count: number): Finding {
   return {
     id: 'hostdev.passthrough',
-    severity: 'blocking',
-    message: `${count} device(s) of the host are passed through to the VM; they stay where they are.`,
-    remedy: 'Detach them, or waive this finding when the guest can do without.',
+    ...blocking(
+      `${count} device(s) of the host are passed through to the VM; they stay where they are.`,
+      'Detach them, or waive this finding when the guest can do without.',
+    ),
   };
 }
 
 export function usbOfHost(count: number): Finding {
   return {
     id: 'hostdev.usb',
-    severity: 'warning',
-    message: `${count} USB device(s) of the host are given to the VM when they are plugged in; they stay where they are.`,
-    remedy: 'Give them to the VM at the target by hand, if the guest needs them.',
+    ...warning(
+      `${count} USB device(s) of the host are given to the VM when they are plugged in; they stay where they are.`,
+      'Give them to the VM at the target by hand, if the guest needs them.',
+    ),
   };
 }
 
 export function tpmState(where: string): Finding {
   return {
     id: 'tpm.external',
-    severity: 'blocking',
-    message: `The VM has a TPM, whose content ${where}; it is not carried over, and the VM gets an empty one.`,
-    remedy: 'Unseal what the guest keeps in it (such as disk keys), or waive this finding when it can start without.',
+    ...blocking(
+      `The VM has a TPM, whose content ${where}; it is not carried over, and the VM gets an empty one.`,
+      'Unseal what the guest keeps in it (such as disk keys), or waive this finding when it can start without.',
+    ),
   };
 }
 
@@ -88,90 +97,97 @@ export function tpmState(where: string): Finding {
 export function variablesFormat(of: string): Finding {
   return {
     id: 'firmware.variables-format',
-    severity: 'warning',
-    message: `The VM's UEFI variables are in ${of}'s own form; its boot entries and own keys may have to be made anew.`,
-    remedy: 'Make sure that the guest also boots from \\EFI\\BOOT\\BOOTX64.EFI, as Windows and most Linux do.',
+    ...warning(
+      `The VM's UEFI variables are in ${of}'s own form; its boot entries and own keys may have to be made anew.`,
+      'Make sure that the guest also boots from \\EFI\\BOOT\\BOOTX64.EFI, as Windows and most Linux do.',
+    ),
   };
 }
 
 export function removableMedium(): Finding {
   return {
     id: 'removable.medium',
-    severity: 'info',
-    message: 'A CD or floppy is inserted; the drive is carried over, the medium is not.',
-    remedy: 'Insert it at the target by hand if the guest needs it.',
+    ...info(
+      'A CD or floppy is inserted; the drive is carried over, the medium is not.',
+      'Insert it at the target by hand if the guest needs it.',
+    ),
   };
 }
 
 export function sharedFolders(count: number): Finding {
   return {
     id: 'filesystem.shared',
-    severity: 'warning',
-    message: `The guest is given ${count} folder(s) of its host, which are not among the VM's disks.`,
-    remedy: 'Copy what it needs of them into the guest.',
+    ...warning(
+      `The guest is given ${count} folder(s) of its host, which are not among the VM's disks.`,
+      'Copy what it needs of them into the guest.',
+    ),
   };
 }
 
 export function otherArchitecture(arch: string): Finding {
   return {
     id: 'cpu.architecture',
-    severity: 'blocking',
-    message: `The VM is for ${arch}; only x86 is supported.`,
-    remedy: 'Leave it where it is.',
+    ...blocking(`The VM is for ${arch}; only x86 is supported.`, 'Leave it where it is.'),
   };
 }
 
 export function withoutMac(nic: string): Finding {
   return {
     id: 'nic.mac',
-    severity: 'warning',
-    message: `The network card ${nic} has no MAC address yet; it gets one at the target.`,
-    remedy: 'Give it one at the source if leases or licences depend on it.',
+    ...warning(
+      `The network card ${nic} has no MAC address yet; it gets one at the target.`,
+      'Give it one at the source if leases or licences depend on it.',
+    ),
   };
 }
 
 export function nicKind(nic: string, how: string): Finding {
   return {
     id: 'nic.kind',
-    severity: 'warning',
-    message: `The network card ${nic} is connected in a way (${how}) that is not carried over.`,
-    remedy: 'Name a network of the target for it under `networks`.',
+    ...warning(
+      `The network card ${nic} is connected in a way (${how}) that is not carried over.`,
+      'Name a network of the target for it under `networks`.',
+    ),
   };
 }
 
 export function nicModel(nic: string, model: string): Finding {
   return {
     id: 'nic.model',
-    severity: 'warning',
-    message: `The network card ${nic} is of the model ${quoted(model)}, which is not carried over; it becomes another.`,
-    remedy: 'Make sure that the guest has a driver for the new card, and configures it by MAC address.',
+    ...warning(
+      `The network card ${nic} is of the model ${quoted(model)}, which is not carried over; it becomes another.`,
+      'Make sure that the guest has a driver for the new card, and configures it by MAC address.',
+    ),
   };
 }
 
 export function disconnected(nics: readonly string[]): Finding {
   return {
     id: 'nic.disconnected',
-    severity: 'info',
-    message: `The cable of network card(s) ${listed(nics)} is unplugged; at the target it is plugged in.`,
-    remedy: 'Take the card away, or map its network to none.',
+    ...info(
+      `The cable of network card(s) ${listed(nics)} is unplugged; at the target it is plugged in.`,
+      'Take the card away, or map its network to none.',
+    ),
   };
 }
 
 export function bootsFromElsewhere(order: string): Finding {
   return {
     id: 'boot.order',
-    severity: 'info',
-    message: `The VM tries other things before its disks when it starts (${order}); at the target it starts from its disks.`,
-    remedy: 'Set the order at the target if it is to start from the network or a CD.',
+    ...info(
+      `The VM tries other things before its disks when it starts (${order}); at the target it starts from its disks.`,
+      'Set the order at the target if it is to start from the network or a CD.',
+    ),
   };
 }
 
 export function serialBackend(ports: readonly string[]): Finding {
   return {
     id: 'serial.backend',
-    severity: 'info',
-    message: `What serial port(s) ${listed(ports)} are connected to is not carried over.`,
-    remedy: 'Connect them at the target by hand if something listens there.',
+    ...info(
+      `What serial port(s) ${listed(ports)} are connected to is not carried over.`,
+      'Connect them at the target by hand if something listens there.',
+    ),
   };
 }
 
@@ -180,9 +196,10 @@ export function devicesLeft(names: readonly string[]): Finding[] {
   return [
     {
       id: 'device.not-carried-over',
-      severity: 'info',
-      message: `These devices are not carried over: ${listed(names)}.`,
-      remedy: 'Add them at the target by hand if the guest needs them.',
+      ...info(
+        `These devices are not carried over: ${listed(names)}.`,
+        'Add them at the target by hand if the guest needs them.',
+      ),
     },
   ];
 }
@@ -192,9 +209,10 @@ export function settingsLeft(names: readonly string[]): Finding[] {
   return [
     {
       id: 'setting.not-carried-over',
-      severity: 'info',
-      message: `These settings are not carried over: ${listed(names)}.`,
-      remedy: 'Set them at the target by hand if they matter.',
+      ...info(
+        `These settings are not carried over: ${listed(names)}.`,
+        'Set them at the target by hand if they matter.',
+      ),
     },
   ];
 }

@@ -4,6 +4,9 @@ import { VmferryError } from '../../errors.js';
 
 /** Long enough for any path or name (PATH_MAX of Linux); a longer one is no mistake but an attack. */
 const MAX_TEXT_CHARACTERS = 4096;
+/** More than any hypervisor gives one machine: 1,024 processors and 128 TiB are the largest that are announced. */
+export const MAX_CPUS = 4096;
+export const MAX_MEMORY_BYTES = 128 * 2 ** 40;
 
 export function hostile(what: string, why: string): VmferryError {
   return new VmferryError('HostileInput', `cannot read ${what}: ${why}`, {

@@ -157,7 +157,7 @@ async function listed(root: URL, login: HttpLogin | null, signal?: AbortSignal):
     const url = URL.canParse(quoted!, root.href) ? new URL(quoted!.replaceAll('&amp;', '&'), root) : null;
     if (!url || url.origin !== root.origin || url.search || !url.pathname.startsWith(root.pathname)) continue;
     const name = decoded(url.pathname.slice(root.pathname.length));
-    if (name !== null && !name.includes('/') && safeName(name)) names.add(name);
+    if (name !== null && !name.includes('/') && !name.startsWith('.') && safeName(name)) names.add(name);
   }
   return [...names].sort();
 }

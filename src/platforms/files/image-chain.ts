@@ -6,7 +6,6 @@ import type { ImageHeader } from './image-header.js';
 import { inspectImage, sniffFormat } from './image.js';
 import { safeName } from './member-name.js';
 import type { Folder, Member } from './member.js';
-import { readVmdkParts } from './vmdk-parts.js';
 
 /** A disk is an image and all that it stands on, each read and checked by us before a tool opens any. */
 export interface ImageLayer {
@@ -86,7 +85,7 @@ async function beneath(
       throw refused(files, layer.name, `its part ${JSON.stringify(extent.name)} refers to other files itself`);
     }
   }
-  if (layer.extents.length > 0) await assertWithin(files, layer, signal);
+  if (layer.extents.length > 0) assertWithin(files, layer);
   const bases = references.filter(({ kind }) => kind === 'backing' || (kind === 'parent' && layer.format === 'vmdk'));
   if (bases.length > 1) throw refused(files, layer.name, 'it names several parents');
   const [base] = bases;
@@ -96,10 +95,9 @@ async function beneath(
 }
 
 /** QEMU reads what lies beyond the end of a part as zeroes, and the same part as often as it is named. */
-async function assertWithin(files: Folder, { name, member, extents }: ImageLayer, signal?: AbortSignal): Promise<void> {
-  const { parts } = await readVmdkParts(member, signal);
+function assertWithin(files: Folder, { name, header, extents }: ImageLayer): void {
   const taken = new Map<string, { from: number; to: number }[]>();
-  for (const [nth, { type, sectors, offsetSectors, file }] of parts.entries()) {
+  for (const [nth, { type, sectors, offsetSectors, file }] of (header.vmdk?.parts ?? []).entries()) {
     const sparse = type.endsWith('SPARSE');
     const [from, to] = [offsetSectors * 512, (offsetSectors + sectors) * 512];
     const sizeBytes = extents[nth]?.sizeBytes ?? 0;

@@ -1,5 +1,5 @@
 import { VmferryError } from '../../errors.js';
-import type { Finding } from '../../model/finding.js';
+import { blocking, warning, type Finding } from '../../model/finding.js';
 import type { ImageFormat } from './foreign.js';
 import type { RandomAccess } from './random-access.js';
 
@@ -21,7 +21,17 @@ export interface ImageHeader {
   compressed: boolean;
   /** Of a VHD, which of its two sizes counts; null for all others. */
   sizeFrom: 'footer' | 'geometry' | null;
+  /** Of a VMDK that is only a text; null for all others. */
+  vmdk: VmdkText | null;
   findings: Finding[];
+}
+
+/** What is understood of a VMDK's text: its extents that QEMU makes a part of the disk, each in a file. */
+export interface VmdkText {
+  cid: string;
+  parentCid: string | null;
+  createType: string;
+  parts: { sectors: number; type: string; file: string; offsetSectors: number }[];
 }
 
 export interface ImageReference {
@@ -104,9 +114,10 @@ export function unaligned(image: string, bytes: number, rounded: number): Findin
   return [
     {
       id: 'disk.unaligned',
-      severity: 'warning',
-      message: `The disk in ${image} has ${bytes} bytes, which are no whole sectors; it is read as ${rounded} bytes.`,
-      remedy: 'See whether the file was copied as a whole.',
+      ...warning(
+        `The disk in ${image} has ${bytes} bytes, which are no whole sectors; it is read as ${rounded} bytes.`,
+        'See whether the file was copied as a whole.',
+      ),
     },
   ];
 }
@@ -115,17 +126,19 @@ export function unaligned(image: string, bytes: number, rounded: number): Findin
 export function differencing(image: string): Finding {
   return {
     id: 'disk.differencing',
-    severity: 'blocking',
-    message: `${image} holds only what differs from its parent, which QEMU cannot read for it.`,
-    remedy: 'Merge it with its parent, or export the machine without snapshots.',
+    ...blocking(
+      `${image} holds only what differs from its parent, which QEMU cannot read for it.`,
+      'Merge it with its parent, or export the machine without snapshots.',
+    ),
   };
 }
 
 export function logNotReplayed(image: string): Finding {
   return {
     id: 'disk.log-not-replayed',
-    severity: 'blocking',
-    message: `${image} was not closed: writes that are in its log only would be missing.`,
-    remedy: 'Attach it once where it comes from, or stop the machine cleanly, and copy it again.',
+    ...blocking(
+      `${image} was not closed: writes that are in its log only would be missing.`,
+      'Attach it once where it comes from, or stop the machine cleanly, and copy it again.',
+    ),
   };
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, warning, type Finding } from '../../model/finding.js';
 import { SECTOR_BYTES, unaligned, type HeaderParts, type HeaderReader, type ImageReference } from './image-header.js';
 
 /** QEMU's copy-on-write format, versions 2 and 3 (QEMU, docs/interop/qcow2.txt, "Header"). Numbers are big-endian. */
@@ -142,17 +142,19 @@ function stateFindings(image: string, features: bigint): Finding[] {
   if ((features & INCOMPATIBLE.dirty) !== 0n) {
     findings.push({
       id: 'disk.dirty',
-      severity: 'warning',
-      message: `${image} was not closed as it should be, or is in use.`,
-      remedy: 'See that nothing uses it, and repair it with `qemu-img check -r leaks`.',
+      ...warning(
+        `${image} was not closed as it should be, or is in use.`,
+        'See that nothing uses it, and repair it with `qemu-img check -r leaks`.',
+      ),
     });
   }
   if ((features & INCOMPATIBLE.corrupt) !== 0n) {
     findings.push({
       id: 'disk.corrupt',
-      severity: 'blocking',
-      message: `${image} is marked as corrupt.`,
-      remedy: 'Repair it with `qemu-img check -r all` and look at what it holds, or use another copy.',
+      ...blocking(
+        `${image} is marked as corrupt.`,
+        'Repair it with `qemu-img check -r all` and look at what it holds, or use another copy.',
+      ),
     });
   }
   return findings;
@@ -161,8 +163,9 @@ function stateFindings(image: string, features: bigint): Finding[] {
 function formatNotSaid(image: string): Finding {
   return {
     id: 'disk.backing-format',
-    severity: 'warning',
-    message: `${image} does not say of which format its backing file is; QEMU would guess.`,
-    remedy: 'Name it: `qemu-img rebase -u -F FORMAT -b FILE`.',
+    ...warning(
+      `${image} does not say of which format its backing file is; QEMU would guess.`,
+      'Name it: `qemu-img rebase -u -F FORMAT -b FILE`.',
+    ),
   };
 }

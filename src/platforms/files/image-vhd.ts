@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { warning, type Finding } from '../../model/finding.js';
 import {
   SECTOR_BYTES,
   differencing,
@@ -158,8 +158,9 @@ export function checksum(bytes: Buffer, at: number): number {
 function noFooter(image: string): Finding {
   return {
     id: 'disk.footer-missing',
-    severity: 'warning',
-    message: `${image} does not end with a VHD footer; it may be cut off.`,
-    remedy: 'Compare its size with that where it comes from.',
+    ...warning(
+      `${image} does not end with a VHD footer; it may be cut off.`,
+      'Compare its size with that where it comes from.',
+    ),
   };
 }

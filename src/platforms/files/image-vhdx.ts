@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, type Finding } from '../../model/finding.js';
 import { crc32c } from './image-crc32c.js';
 import {
   SECTOR_BYTES,
@@ -172,8 +172,9 @@ function hasChecksum(bytes: Buffer, signature: string): boolean {
 function largeSectors(image: string, sectorBytes: number): Finding {
   return {
     id: 'disk.sector-size',
-    severity: 'blocking',
-    message: `The disk in ${image} has sectors of ${sectorBytes} bytes; at the target it gets sectors of 512 bytes.`,
-    remedy: 'Move its content to a disk with sectors of 512 bytes: the partition table means other places there.',
+    ...blocking(
+      `The disk in ${image} has sectors of ${sectorBytes} bytes; at the target it gets sectors of 512 bytes.`,
+      'Move its content to a disk with sectors of 512 bytes: the partition table means other places there.',
+    ),
   };
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { warning, type Finding } from '../../model/finding.js';
 import { SECTOR_BYTES, isPowerOfTwo, logNotReplayed, type HeaderParts, type HeaderReader } from './image-header.js';
 
 /** The three kinds of sparse files of VMDKs. Numbers are little-endian, and places are in sectors. */
@@ -147,8 +147,9 @@ function checkDirectory(from: HeaderReader, sector: bigint, entries: number, ent
 function notClosed(image: string): Finding {
   return {
     id: 'disk.dirty',
-    severity: 'warning',
-    message: `${image} was not closed as it should be, or is in use.`,
-    remedy: 'See that the machine was shut down before it was copied.',
+    ...warning(
+      `${image} was not closed as it should be, or is in use.`,
+      'See that the machine was shut down before it was copied.',
+    ),
   };
 }

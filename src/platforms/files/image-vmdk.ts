@@ -1,15 +1,18 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, type Finding } from '../../model/finding.js';
 import type { HeaderParts, HeaderReader, ImageReference } from './image-header.js';
 import { SECTOR_BYTES } from './image-header.js';
 import { isSparse, readSparse } from './image-vmdk-sparse.js';
+import { textOf } from './text.js';
+import { isEncrypted, parseVmdkDescriptor, type VmdkExtent } from './vmdk-descriptor.js';
 
 /** VMware's Virtual Disk Format 5.0: text that names the files of a disk, and files with sparse content. */
 
-export const MAX_DESCRIPTOR_BYTES = 2 ** 20;
+const MAX_DESCRIPTOR_BYTES = 2 ** 20;
 /** Where QEMU looks for the name of a parent in a sparse file, wherever the header says the text is (block/vmdk.c). */
 const QEMU_TEXT = { offset: 0x200, bytes: 20 * SECTOR_BYTES };
 /** Kinds of disks in several files that QEMU opens. */
 const CREATE_TYPES = ['monolithicFlat', 'vmfs', 'vmfsSparse', 'seSparse', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat'];
+const DEVICES = ['fullDevice', 'partitionedDevice', 'vmfsRaw', 'vmfsRawDeviceMap', 'vmfsPassthroughRawDeviceMap'];
 const EXTENT_TYPES = ['FLAT', 'SPARSE', 'VMFS', 'VMFSSPARSE', 'SESPARSE'];
 
 export function isVmdk(start: Buffer): boolean {
@@ -41,53 +44,37 @@ export async function readVmdk(from: HeaderReader): Promise<HeaderParts> {
   };
 }
 
-/** A disk that lies in the files which the text names. */
+/** A disk that lies in the files which the text names. What QEMU leaves out of it is not opened either. */
 function fromDescriptor(from: HeaderReader, text: string, more: string): HeaderParts {
-  const variant = createType(text);
-  from.require(variant !== null, 'its descriptor does not say of what kind it is');
-  const { extents, notRead } = extentFiles(text);
+  const { createType: variant, cid, parentCid, extents } = parseVmdkDescriptor(text, from.image.name);
   const { parents, findings } = parentOf(from, text, more);
-  if (notRead.length > 0) findings.push(extentsNotRead(from.image.name, notRead));
-  if (!CREATE_TYPES.includes(variant)) findings.push(kindNotRead(from.image.name, variant));
-  const sectors = extents.filter((each) => each.read).reduce((sum, each) => sum + each.sectors, 0);
-  // What QEMU leaves out is not opened either.
-  const references = extents
-    .filter((each) => each.read)
-    .map((each): ImageReference => ({
-      kind: 'extent',
-      name: each.name,
-      format: /SPARSE$/.test(each.type) ? 'vmdk' : 'raw',
-    }));
+  const device = DEVICES.includes(variant) || extents.some(isDevice);
+  const read = device ? [] : extents.filter(({ access, type }) => access === 'RW' && EXTENT_TYPES.includes(type));
+  if (device) findings.push(rawDevice(from.image.name, variant));
+  else if (read.length < extents.length) {
+    findings.push(
+      extentsNotRead(
+        from.image.name,
+        extents.filter((each) => !read.includes(each)),
+      ),
+    );
+  }
+  if (!device && !CREATE_TYPES.includes(variant)) findings.push(kindNotRead(from.image.name, variant));
+  const sectors = (device ? extents : read).reduce((sum, each) => sum + each.sectors, 0);
+  const parts = read.map(({ sectors, type, file, offsetSectors }) => ({
+    ...{ sectors, type, file: file ?? '', offsetSectors },
+  }));
+  const references = parts.map(({ file, type }): ImageReference => ({
+    ...{ kind: 'extent', name: file, format: type.endsWith('SPARSE') ? 'vmdk' : 'raw' },
+  }));
   return {
     ...{ variant, sizeBytes: from.diskBytes(sectors * SECTOR_BYTES), references: [...references, ...parents] },
-    ...{ encrypted: isEncrypted(text), findings },
+    ...{ encrypted: isEncrypted(text), findings, vmdk: { cid, parentCid, createType: variant, parts } },
   };
 }
 
-export interface VmdkExtent {
-  type: string;
-  sectors: number;
-  name: string;
-  /** Whether QEMU makes it a part of the disk. */
-  read: boolean;
-}
-
-/**
- * The extents that a descriptor names, and the lines of those that QEMU leaves out without a word. Where lines can be
- * read in several ways, as QEMU reads them: white space may be a line's end, and the closing quote may be missing.
- */
-export function extentFiles(text: string): { extents: VmdkExtent[]; notRead: string[] } {
-  const named = /^[ \t\v\f]*(RW|RDONLY|NOACCESS)\s+([+-]?\d+)\s*([^\s"]{1,10})\s*"([^\n\r"]{1,511})/gm;
-  const extents = [...text.matchAll(named)].map(([, access, sectors, type = '', name = '']): VmdkExtent => {
-    const read = access === 'RW' && Number(sectors) > 0 && EXTENT_TYPES.includes(type);
-    return { type, sectors: Number(sectors), name, read };
-  });
-  const nameless = /^[ \t\v\f]*(?:RW|RDONLY|NOACCESS)[ \t]+\d+[ \t]+[^\s"]{1,32}[ \t]*$/gm;
-  const notRead = [
-    ...extents.filter((each) => !each.read).map((each) => `${each.type} ${each.name}`),
-    ...[...text.matchAll(nameless)].map(([line]) => line.trim()),
-  ];
-  return { extents, notRead };
+function isDevice({ type, file }: VmdkExtent): boolean {
+  return ['VMFSRDM', 'VMFSRAW'].includes(type) || /^(\/dev\/|\\\\\.\\)/.test(file ?? '');
 }
 
 /** The parents that the texts name, in comments as well: QEMU takes the first of them wherever it is. */
@@ -113,43 +100,54 @@ function createType(text: string): string | null {
   return /createType="([A-Za-z0-9]{1,64})"/.exec(text)?.[1] ?? null;
 }
 
-/** VMware writes the keys of an encrypted disk into its descriptor. */
-function isEncrypted(text: string): boolean {
-  return /^[ \t]*encryption\w*[.=]/im.test(text) || /^[ \t]*encryptionKeys/im.test(text);
-}
-
 /** As much as there is, until a NUL. */
 async function textAt(from: HeaderReader, offsetBytes: number, lengthBytes: number): Promise<string> {
   const there = Math.max(0, Math.min(lengthBytes, from.image.sizeBytes - offsetBytes));
   const bytes = await from.read(Math.min(offsetBytes, from.image.sizeBytes), there);
   const end = bytes.indexOf(0);
-  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+  return textOf(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-function extentsNotRead(image: string, lines: string[]): Finding {
-  const shown = lines.slice(0, 5).join(', ');
+function rawDevice(image: string, variant: string): Finding {
+  return {
+    id: 'disk.raw-device',
+    ...blocking(
+      `${image} is no file but a device of its host (${variant}).`,
+      'Convert it into an image at the source (`vmkfstools -i`), or leave it behind with excludeDisks.',
+    ),
+  };
+}
+
+function extentsNotRead(image: string, extents: readonly VmdkExtent[]): Finding {
+  const shown = extents
+    .slice(0, 5)
+    .map(({ access, type, file }) => `${access} ${type} ${file ?? ''}`.trimEnd())
+    .join(', ');
   return {
     id: 'disk.extent-not-read',
-    severity: 'blocking',
-    message: `${image} has parts that QEMU leaves out, so that what follows them moves: ${shown.slice(0, 500)}.`,
-    remedy: 'Export the machine again, as OVF or with `vmkfstools -i`, into a disk without such parts.',
+    ...blocking(
+      `${image} has parts that QEMU leaves out, so that what follows them moves: ${shown.slice(0, 500)}.`,
+      'Export the machine again, as OVF or with `vmkfstools -i`, into a disk without such parts.',
+    ),
   };
 }
 
 function kindNotRead(image: string, variant: string): Finding {
   return {
     id: 'disk.kind-not-read',
-    severity: 'blocking',
-    message: `${image} is a VMDK of the kind "${variant}", which QEMU cannot read from a descriptor.`,
-    remedy: 'Export the machine again, as OVF or with `vmkfstools -i`.',
+    ...blocking(
+      `${image} is a VMDK of the kind "${variant}", which QEMU cannot read from a descriptor.`,
+      'Export the machine again, as OVF or with `vmkfstools -i`.',
+    ),
   };
 }
 
 function noParent(image: string): Finding {
   return {
     id: 'disk.differencing',
-    severity: 'blocking',
-    message: `${image} holds only what differs from its parent, which it does not name.`,
-    remedy: 'Merge it with its parent, or export the machine without snapshots.',
+    ...blocking(
+      `${image} holds only what differs from its parent, which it does not name.`,
+      'Merge it with its parent, or export the machine without snapshots.',
+    ),
   };
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import type { ImageFormat } from './foreign.js';
 import { HeaderReader, SECTOR_BYTES, unaligned, type HeaderParts, type ImageHeader } from './image-header.js';
 import { isVdi, readVdi } from './image-vdi.js';
@@ -50,6 +50,7 @@ export async function inspectImage(
       snapshots: 0,
       compressed: false,
       sizeFrom: null,
+      vmdk: null,
     },
     ...parts,
     findings: [],
@@ -96,28 +97,37 @@ function readRaw(from: HeaderReader): Promise<HeaderParts> {
 function doubt(image: string, format: ImageFormat, looksLike: ImageFormat): Finding {
   return {
     id: 'disk.format-doubt',
-    severity: 'warning',
-    message: `${image} is read as ${format}, as declared, but its content looks like ${looksLike}.`,
-    remedy: 'See which of both it is; what a guest writes can look like that.',
+    ...warning(
+      `${image} is read as ${format}, as declared, but its content looks like ${looksLike}.`,
+      'See which of both it is; what a guest writes can look like that.',
+    ),
   };
 }
 
 function cannotHold(image: string, header: ImageHeader): Finding[] {
   const findings: Finding[] = [];
+  if (header.sizeBytes === 0 && header.references.length === 0) {
+    findings.push({
+      id: 'disk.no-size',
+      ...blocking(`${image} is empty: a disk of 0 bytes.`, 'See whether it was copied as a whole.'),
+    });
+  }
   if (header.encrypted) {
     findings.push({
       id: 'disk.encrypted',
-      severity: 'blocking',
-      message: `${image} is encrypted, and there is no key for it.`,
-      remedy: 'Decrypt it where it comes from, and export it again.',
+      ...blocking(
+        `${image} is encrypted, and there is no key for it.`,
+        'Decrypt it where it comes from, and export it again.',
+      ),
     });
   }
   if (header.snapshots > 0) {
     findings.push({
       id: 'disk.snapshots',
-      severity: 'info',
-      message: `${image} holds ${header.snapshots} snapshot(s); only its present state is carried over.`,
-      remedy: 'Keep the image if they are still needed.',
+      ...info(
+        `${image} holds ${header.snapshots} snapshot(s); only its present state is carried over.`,
+        'Keep the image if they are still needed.',
+      ),
     });
   }
   return findings;

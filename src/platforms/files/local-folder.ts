@@ -22,17 +22,22 @@ export async function openLocalFolder(path: string): Promise<Folder> {
   };
 }
 
-/** Files of the directory and of the directories in it, in order. Hidden ones are left out. */
+/**
+ * Files of the directory and of the directories in it, in order. Hidden ones are left out; one of the directories that
+ * cannot be read stands there by its name with a `/`, so that the others are found all the same.
+ */
 async function listed(root: string): Promise<string[]> {
   const names: string[] = [];
   const look = async (under: string, deeper: boolean) => {
     const entries = await readdir(join(root, under), { withFileTypes: true }).catch((cause: unknown) => {
+      if (under !== '') return null;
       throw new VmferryError('Denied', `cannot list ${join(root, under)}: ${whyFile(cause)}`, {
         platform: 'files',
         cause,
       });
     });
-    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entries === null) names.push(under);
+    for (const entry of (entries ?? []).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = under + entry.name;
       if (entry.name.startsWith('.') || !safeName(name)) continue;
       if (entry.isFile()) names.push(name);

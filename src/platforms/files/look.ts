@@ -1,41 +1,36 @@
 import { VmferryError } from '../../errors.js';
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, ofDisk, type Finding } from '../../model/finding.js';
 import { formatBytes } from '../../model/format.js';
 import type { VmDescription } from '../../model/vm.js';
 import { imageFormatOf } from './bare-image.js';
 import type { ForeignDisk, ForeignVm, ImageFormat } from './foreign.js';
+import { quoted } from './foreign-values.js';
 import { openChain, type ImageChain } from './image-chain.js';
 import { sniffFormat } from './image.js';
+import { safeName } from './member-name.js';
 import type { Package } from './package.js';
 import { unpackedMember, type Scratch } from './unpacked.js';
 
-/** What the images of a machine say, beside what its descriptor does. */
-export interface Looked {
-  vm: VmDescription;
-  /** Of each disk by its id; they stand in the description, too. */
-  diskFindings: Map<string, Finding[]>;
-}
-
-/** Reads the headers of a machine's images into its description. @throws VmferryError `HostileInput`, `NoSpace`. */
+/**
+ * Reads the headers of a machine's images into its description. What is wrong with the place of one disk is a finding of that
+ * disk, so that the others can be moved without it. @throws VmferryError `HostileInput`, `NoSpace`.
+ */
 export async function lookAtDisks(
   from: Package,
   foreign: ForeignVm,
   scratch: Scratch,
   signal?: AbortSignal,
-): Promise<Looked> {
-  const diskFindings = new Map<string, Finding[]>();
+): Promise<VmDescription> {
   const vm: VmDescription = { ...foreign.vm, disks: [], findings: [...foreign.vm.findings] };
   for (const [index, disk] of foreign.disks.entries()) {
     const declared = foreign.vm.disks[index]!;
-    const { findings: all, ...facts } = await lookAt(from, disk, declared.sizeBytes, scratch, signal);
-    // An OVF's reader says it of its own disks.
-    const said = (id: string) => vm.findings.some((each) => each.id === id && each.message.includes(` ${disk.id} `));
-    const findings = all.filter(({ id }) => id !== 'disk.empty' || !said(id));
+    // Of a disk that the descriptor cannot tell where it is, there is nothing to look at.
+    const lost = vm.findings.some((each) => each.disk === disk.id && each.severity === 'blocking');
+    const { findings, ...facts } = await lookAt(from, disk, declared.sizeBytes, lost, scratch, signal);
     vm.disks.push({ ...declared, ...facts });
-    vm.findings.push(...findings);
-    diskFindings.set(disk.id, findings);
+    vm.findings.push(...ofDisk(disk.id, findings));
   }
-  return { vm, diskFindings };
+  return vm;
 }
 
 interface Seen {
@@ -49,11 +44,13 @@ async function lookAt(
   from: Package,
   disk: ForeignDisk,
   declaredBytes: number,
+  lost: boolean,
   scratch: Scratch,
   signal?: AbortSignal,
 ): Promise<Seen> {
   const nothing = { sizeBytes: declaredBytes, format: disk.format ?? 'raw', allocatedBytes: null };
-  if (disk.reference === null) return { ...nothing, findings: [empty(disk, declaredBytes)] };
+  if (disk.reference === null) return { ...nothing, findings: lost ? [] : [empty(disk, declaredBytes)] };
+  if (!safeName(disk.reference)) return { ...nothing, findings: lost ? [] : [outside(disk, disk.reference)] };
   if (disk.chunkBytes !== null) return { ...nothing, findings: [chunked(disk)] };
   let chain: ImageChain;
   try {
@@ -112,46 +109,70 @@ export async function openDisk(
 }
 
 function empty({ id }: ForeignDisk, sizeBytes: number): Finding {
+  if (sizeBytes > 0) {
+    return {
+      id: 'disk.empty',
+      ...info(
+        `Disk ${id} has no file: it is made empty, of ${formatBytes(sizeBytes)}.`,
+        'Leave it behind with excludeDisks if it is not wanted.',
+      ),
+    };
+  }
   return {
-    id: 'disk.empty',
-    severity: sizeBytes > 0 ? 'info' : 'blocking',
-    message: `Disk ${id} has no file: it is made empty, of ${formatBytes(sizeBytes)}.`,
-    remedy: 'Leave it behind with excludeDisks if it is not wanted.',
+    id: 'disk.no-size',
+    ...blocking(
+      `Disk ${id} has neither a file nor a size.`,
+      'Leave it behind with excludeDisks, or write its capacity in the descriptor.',
+    ),
+  };
+}
+
+function outside({ id }: ForeignDisk, reference: string): Finding {
+  return {
+    id: 'disk.outside',
+    ...blocking(
+      `Disk ${id} is ${quoted(reference)}, which is no file beside the descriptor; nothing else is opened.`,
+      'Put the file beside the descriptor, and name it there without a path; or leave the disk behind with excludeDisks.',
+    ),
   };
 }
 
 function chunked({ id, reference }: ForeignDisk): Finding {
   return {
     id: 'disk.chunked',
-    severity: 'blocking',
-    message: `Disk ${id} (${reference}) was cut into pieces, which cannot be read in place.`,
-    remedy: 'Put the pieces together with `cat`, and take chunkSize out of the descriptor.',
+    ...blocking(
+      `Disk ${id} (${reference}) was cut into pieces, which cannot be read in place.`,
+      'Put the pieces together with `cat`, and take chunkSize out of the descriptor.',
+    ),
   };
 }
 
 function unreadable({ id }: ForeignDisk, why: string): Finding {
   return {
     id: 'disk.unreadable',
-    severity: 'blocking',
-    message: `Disk ${id} cannot be read: ${why}.`,
-    remedy: 'Put the file there, or leave the disk behind with excludeDisks.',
+    ...blocking(
+      `Disk ${id} cannot be read: ${why}.`,
+      'Put the file there, or leave the disk behind with excludeDisks.',
+    ),
   };
 }
 
 function sizeDiffers({ id }: ForeignDisk, declared: number, found: number): Finding {
   return {
     id: 'disk.size-differs',
-    severity: 'warning',
-    message: `Disk ${id} is of ${declared} bytes by the descriptor and of ${found} by its image; the image counts.`,
-    remedy: 'See whether the files belong together.',
+    ...warning(
+      `Disk ${id} is of ${declared} bytes by the descriptor and of ${found} by its image; the image counts.`,
+      'See whether the files belong together.',
+    ),
   };
 }
 
 function fileDiffers({ id, reference }: ForeignDisk, declared: number, found: number): Finding {
   return {
     id: 'disk.file-size',
-    severity: 'warning',
-    message: `The file ${reference} of disk ${id} has ${found} bytes, and ${declared} by the descriptor.`,
-    remedy: 'It may be cut off, or from another export: compare it with where it comes from.',
+    ...warning(
+      `The file ${reference} of disk ${id} has ${found} bytes, and ${declared} by the descriptor.`,
+      'It may be cut off, or from another export: compare it with where it comes from.',
+    ),
   };
 }

@@ -95,6 +95,26 @@ function namesOf(path: string): string[] {
   return [...new Set([plain.replace(/\.[^.]*$/, ''), file, path.replaceAll('/', ':')])];
 }
 
+/**
+ * The machines of a package by their names in it; a second one of a name is `name#2`. One that has none is called as the file.
+ */
+export function machinesIn(from: Package): Map<string, ForeignVm> {
+  const machines = new Map<string, ForeignVm>();
+  for (const machine of from.machines) {
+    const name = machine.vm.name || namesOf(from.path)[0]!;
+    let free = name;
+    for (let nth = 2; machines.has(free); nth++) free = `${name}#${nth}`;
+    machines.set(free, machine);
+  }
+  return machines;
+}
+
+/** What its machines are called at the site: as the package, and each of several `package:machine`. */
+export function namesAtSite(from: Package, name: string): string[] {
+  const within = [...machinesIn(from).keys()];
+  return within.length === 1 ? [name] : within.map((each) => `${name}:${each}`);
+}
+
 /** @throws VmferryError `NotFound`, naming the machines that exist. */
 export async function openMachine(
   at: FilesConnection,
@@ -105,25 +125,14 @@ export async function openMachine(
 ): Promise<Machine> {
   const names = await packagesOf(root, only, signal);
   // `appliance:web` is one of several in a package.
-  const inner = [...names].find(([name]) => vm.startsWith(`${name}:`));
-  const path = names.get(vm) ?? inner?.[1];
-  if (path === undefined) throw unknown(at, vm, [...names.keys()]);
-  const from = await openPackage(root, path, at.scratch, signal);
-  const wanted = names.has(vm) ? null : vm.slice(inner![0].length + 1);
-  const found =
-    wanted === null
-      ? from.machines.length === 1
-        ? from.machines[0]
-        : undefined
-      : from.machines.find((each) => each.vm.name === wanted);
-  if (found) return { name: vm, from, foreign: found };
+  const name = names.has(vm) ? vm : [...names.keys()].find((each) => vm.startsWith(`${each}:`));
+  if (name === undefined) throw unknown(at, vm, [...names.keys()]);
+  const from = await openPackage(root, names.get(name)!, at.scratch, signal);
+  const index = namesAtSite(from, name).indexOf(vm);
+  const foreign = from.machines[index];
+  if (foreign) return { name: vm, from, foreign };
   await from.close();
-  const base = names.has(vm) ? vm : inner![0];
-  throw unknown(
-    at,
-    vm,
-    from.machines.map((each) => `${base}:${each.vm.name}`),
-  );
+  throw unknown(at, vm, namesAtSite(from, name));
 }
 
 function unknown(at: FilesConnection, vm: string, known: string[]): VmferryError {

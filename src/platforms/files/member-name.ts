@@ -7,6 +7,11 @@ const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
 /** QEMU takes whatever stands before a colon in the first component for a protocol, such as `json:` or `nbd:`. */
 const PREFIXED = /^[^/]*:/;
 
+/** `./disk.vmdk` is `disk.vmdk`. */
+export function withoutDot(name: string): string {
+  return name.replace(/^(?:\.\/+)+/, '');
+}
+
 /**
  * Whether a name from outside is a plain relative path of normal components, which stays in its folder however it is
  * joined, and which no tool takes for an option, a drive or an address.

@@ -26,7 +26,8 @@ export interface Folder {
   /** For messages: a path or an address, without secrets. */
   readonly name: string;
   /**
-   * Names of the files in it and, of a directory, in its directories, by `/`.
+   * Names of the files in it and, of a directory, in its directories, by `/`. One that ends in `/` is a directory that could
+   * not be read.
    * @throws VmferryError `NotSupported` where it cannot be listed, `NotFound`, `Denied`, `Unreachable`.
    */
   list(signal?: AbortSignal): Promise<string[]>;

@@ -1,5 +1,4 @@
-import type { Finding } from '../../model/finding.js';
-import { info } from './ovf-finding.js';
+import { info, type Finding } from '../../model/finding.js';
 import type { OvfItem } from './ovf-items.js';
 import type { OvfNode } from './ovf-node.js';
 import { listed } from './foreign-values.js';
@@ -18,11 +17,13 @@ export function bootOrderOf(system: OvfNode, items: readonly OvfItem[]): { disks
     before.length === 0
       ? []
       : [
-          info(
-            'boot.order',
-            `The VM tries other things before its disks when it starts (${listed(before)}); at the target it starts from its disks.`,
-            'Set the order at the target if it is to start from the network or a CD.',
-          ),
+          {
+            id: 'boot.order',
+            ...info(
+              `The VM tries other things before its disks when it starts (${listed(before)}); at the target it starts from its disks.`,
+              'Set the order at the target if it is to start from the network or a CD.',
+            ),
+          },
         ];
   return { disks: [...new Set(ids)].filter((id) => disks.has(id)), findings };
 }

@@ -1,13 +1,11 @@
-import type { Finding } from '../../model/finding.js';
-import { blocking } from './ovf-finding.js';
+import { blocking, type Finding } from '../../model/finding.js';
+import { MAX_DISK_BYTES } from './image-header.js';
 import type { OvfNode } from './ovf-node.js';
 import { hostile, quoted, wholeNumber } from './foreign-values.js';
 import { unitBytes } from './ovf-values.js';
 
 /** Sizes of disks, and the properties that they may refer to. */
 
-/** No disk that anybody can move; beyond it a descriptor lies. */
-const MAX_DISK_BYTES = Number.MAX_SAFE_INTEGER;
 const MAX_PROPERTIES = 4096;
 
 /**
@@ -35,13 +33,13 @@ export function capacityOf(
       unit === null
         ? `in a unit that is not known, ${quoted(units)}`
         : `by the property ${quoted(key ?? '')}, which has no value`;
-    findings.push(
-      blocking(
-        'disk.capacity',
+    findings.push({
+      id: 'disk.capacity',
+      ...blocking(
         `The size of disk ${id} is given ${why}.`,
         "Write the size in bytes in the descriptor's DiskSection.",
       ),
-    );
+    });
     return null;
   }
   return wholeNumber(text, `the capacity of disk ${id}`, what, 0, Math.floor(MAX_DISK_BYTES / unit)) * unit;

@@ -1,5 +1,5 @@
+import { blocking, warning } from '../../model/finding.js';
 import { isTrue } from './ovf-envelope.js';
-import { blocking, warning } from './ovf-finding.js';
 import { merged, nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { ovirtFacts } from './ovf-ovirt.js';
@@ -44,11 +44,13 @@ function vmwareFacts(system: OvfNode, hardware: OvfNode | null): MachineFacts {
 }
 
 function strangeFirmware(name: string) {
-  return warning(
-    'firmware.unknown',
-    `The VM's firmware is of a kind that is not known (${quoted(name)}); it gets a BIOS.`,
-    'See how the guest starts; write `firmware` with the value `efi` in the descriptor if it needs UEFI.',
-  );
+  return {
+    id: 'firmware.unknown',
+    ...warning(
+      `The VM's firmware is of a kind that is not known (${quoted(name)}); it gets a BIOS.`,
+      'See how the guest starts; write `firmware` with the value `efi` in the descriptor if it needs UEFI.',
+    ),
+  };
 }
 
 const XEN_KNOWN =
@@ -62,13 +64,13 @@ function xenFacts(hardware: OvfNode | null, what: string): MachineFacts {
   const type = hardware?.first('System')?.child('VirtualSystemType') ?? '';
   const paravirtual = /^(xen-|dmtf:xen:pv)/i.test(type) || fields.get('hvm_boot_policy') === '';
   if (paravirtual) {
-    facts.findings.push(
-      blocking(
-        'vm.paravirtual',
+    facts.findings.push({
+      id: 'vm.paravirtual',
+      ...blocking(
         'The VM is paravirtual: Xen itself starts its kernel, which no other hypervisor does.',
         'Make it an HVM at the source and install a boot loader, or waive this finding when it has one.',
       ),
-    );
+    });
   }
   const platform = pairs(fields.get('platform'));
   const firmware = pairs(fields.get('hvm_boot_params')).get('firmware')?.toLowerCase();
@@ -80,13 +82,13 @@ function xenFacts(hardware: OvfNode | null, what: string): MachineFacts {
   const offset = platform.get('timeoffset') ?? '0';
   if (data.length > 0) facts.clock = /^-?0*$/.test(offset) ? 'utc' : 'localtime';
   if ((fields.get('vgpu') ?? '') !== '') {
-    facts.findings.push(
-      blocking(
-        'hostdev.passthrough',
+    facts.findings.push({
+      id: 'hostdev.passthrough',
+      ...blocking(
         'A graphics processor of the host is shared with the VM; it stays where it is.',
         'Detach it, or waive this finding when the guest can do without.',
       ),
-    );
+    });
   }
   facts.left = [...fields]
     .filter(([name, value]) => !XEN_KNOWN.test(name) && name !== 'vgpu' && value !== '')

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { ofDisk, type Finding } from '../../model/finding.js';
 import type { DiskBus, VmDescription, VmDisk } from '../../model/vm.js';
 import type { ForeignDisk, ImageFormat } from './foreign.js';
 import { attachmentOf, fileOf, type Attachment } from './ovf-attachment.js';
@@ -23,6 +23,7 @@ export interface FoundDisks {
 
 interface Placed {
   item: OvfItem;
+  held: Attachment;
   disk: OvfNode | null;
   file: OvfReference | null;
   format: ImageFormat | null;
@@ -52,7 +53,7 @@ export function describeDisks(
     const controller = controllers.get(item.parent ?? '') ?? null;
     if (held.kind === 'disk') used.push(held.id);
     if (item.kind === 'disk' && !holdsOptical(held, envelope)) {
-      placed.push(place(item, held, controller, envelope, findings));
+      placed.push(place(item, held, controller, envelope));
       if (placed.at(-1)!.key[0] === ADRIFT) adrift.push(item);
     } else {
       if (held.kind !== 'none') findings.push(removableMedium());
@@ -64,10 +65,14 @@ export function describeDisks(
   const ids = namesOf(placed);
   const order = bootSequence(placed, bootOrder);
   const disks = placed.map((each, index): VmDisk => {
-    const size = each.disk === null ? null : capacityOf(each.disk, ids[index]!, envelope.what, properties, findings);
-    findings.push(...diskFindings(ids[index]!, each.disk, each.file, each.format, size));
+    const id = ids[index]!;
+    const said: Finding[] = [];
+    const size = each.disk === null ? null : capacityOf(each.disk, id, envelope.what, properties, said);
+    if (imageOf(each.held, envelope) === undefined) said.push(noImage(id, each.item.label, each.held));
+    said.push(...diskFindings(id, each.disk, each.file, each.format));
+    findings.push(...ofDisk(id, said));
     return {
-      id: ids[index]!,
+      id,
       bus: each.bus,
       order: order.places[index]!,
       sizeBytes: size ?? 0,
@@ -93,22 +98,16 @@ export function describeDisks(
 /** The key of a disk whose controller is not said. */
 const ADRIFT = 1e6;
 
-function place(
-  item: OvfItem,
-  held: Attachment,
-  controller: OvfController | null,
-  envelope: OvfEnvelope,
-  findings: Finding[],
-): Placed {
+function place(item: OvfItem, held: Attachment, controller: OvfController | null, envelope: OvfEnvelope): Placed {
   const disk = held.kind === 'disk' ? held.disk : null;
-  const file = disk ? fileOf(disk, envelope) : held.kind === 'file' ? held.file : undefined;
-  if (file === undefined) findings.push(noImage(item.label, held));
+  const file = imageOf(held, envelope);
   const said = interfaceOf(disk);
   // XenServer says the place as "device=0,bootable=true,…".
   const device = /(?:^|[,;])device=(\d{1,4})/.exec(item.node.child('Connection') ?? '')?.[1];
   const at = item.addressOnParent ?? Number(device ?? 0);
   return {
     item,
+    held,
     disk,
     file: file ?? null,
     format: formatOfDisk(disk, file ?? null),
@@ -117,6 +116,12 @@ function place(
     slot: (controller?.bus === 'ide' ? 2 * controller.address : 0) + at,
     key: [controller?.rank ?? (said ? 0 : ADRIFT), at],
   };
+}
+
+/** Undefined where the envelope lacks it. */
+function imageOf(held: Attachment, envelope: OvfEnvelope): OvfReference | null | undefined {
+  if (held.kind === 'disk') return fileOf(held.disk, envelope);
+  return held.kind === 'file' ? held.file : undefined;
 }
 
 /** oVirt's `ovf:disk-interface`, which stands for a controller there (engine, DiskInterface). */

@@ -1,6 +1,6 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, type Finding } from '../../model/finding.js';
 import type { Compression } from './foreign.js';
-import { blocking } from './ovf-finding.js';
+import { withoutDot } from './member-name.js';
 import { parseEnvelope, type OvfNode } from './ovf-node.js';
 import { hostile, plainText, quoted, wholeNumber } from './foreign-values.js';
 import { compressionOf } from './ovf-values.js';
@@ -10,7 +10,7 @@ import { compressionOf } from './ovf-values.js';
 /** A file that the envelope names (DSP0243, "References element"); nothing was looked at. */
 export interface OvfReference {
   id: string;
-  /** As written, relative to the envelope or an address. */
+  /** Decoded, relative to the envelope or an address. */
   href: string;
   sizeBytes: number | null;
   compression: Compression | null;
@@ -82,28 +82,37 @@ function referencesOf(root: OvfNode, what: string, findings: Finding[]): OvfRefe
     const reference = referenceOf(
       file,
       plainText(id, 'a file id', what),
-      plainText(href, 'an address', what),
+      plainText(decoded(href), 'an address', what),
       what,
       findings,
     );
     const known = byId.get(id);
-    if (known && known.href !== href) throw hostile(what, `two files have the id ${quoted(id)}`);
+    if (known && known.href !== reference.href) throw hostile(what, `two files have the id ${quoted(id)}`);
     byId.set(id, reference);
   }
   return [...byId.values()];
+}
+
+/** An address is a URI (DSP0243, "References element"). Tools that write names as they are may have a `%` in them. */
+function decoded(href: string): string {
+  try {
+    return withoutDot(decodeURIComponent(href));
+  } catch {
+    return withoutDot(href);
+  }
 }
 
 function referenceOf(file: OvfNode, id: string, href: string, what: string, findings: Finding[]): OvfReference {
   const [size, chunk, packed] = [file.get('size'), file.get('chunkSize'), file.get('compression')];
   const compression = compressionOf(packed);
   if (compression === undefined) {
-    findings.push(
-      blocking(
-        'file.compression',
+    findings.push({
+      id: 'file.compression',
+      ...blocking(
         `The file ${quoted(href)} is compressed in a way that is not known (${quoted(packed ?? '')}).`,
         'Export the machine again without compression.',
       ),
-    );
+    });
   }
   return {
     id,

@@ -1,17 +1,23 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import type { VmDescription, VmNic } from '../../model/vm.js';
 import type { OvfEnvelope } from './ovf-envelope.js';
-import { blocking, info, warning } from './ovf-finding.js';
 import type { OvfItem } from './ovf-items.js';
 import type { MachineFacts } from './ovf-machine.js';
-import { hostile, listed, macAddress, plainText, quoted, wholeNumber } from './foreign-values.js';
+import {
+  hostile,
+  listed,
+  MAX_CPUS,
+  MAX_MEMORY_BYTES,
+  macAddress,
+  plainText,
+  quoted,
+  wholeNumber,
+} from './foreign-values.js';
 import { unitBytes } from './ovf-values.js';
 
 /** Processors, memory and network cards of one virtual system. */
 
 /** VMware's greatest machine has 768 processors and 24 TiB; what is far beyond is no machine. */
-const MAX_CPUS = 1024;
-const MAX_MEMORY_BYTES = 128 * 2 ** 40;
 const MAX_NICS = 256;
 
 export function describeCpu(
@@ -31,25 +37,22 @@ export function describeCpu(
   const threads = number(['threads_per_cpu'], 1) ?? 1;
   const said = number(['VirtualQuantity'], 1) ?? (sockets === null ? null : sockets * cores * threads);
   if (said === null) {
-    findings.push(
-      warning(
-        'cpu.unstated',
-        'The number of processors is not said; the VM gets one.',
-        'Change it at the target by hand.',
-      ),
-    );
+    findings.push({
+      id: 'cpu.unstated',
+      ...warning('The number of processors is not said; the VM gets one.', 'Change it at the target by hand.'),
+    });
   }
   const count = said ?? 1;
   const model = facts.cpuModel === null ? null : plainText(facts.cpuModel, 'the model of the processor', what);
   if (count > MAX_CPUS) throw hostile(what, `a machine has ${count} processors`);
   if (count % (cores * threads) !== 0) {
-    findings.push(
-      warning(
-        'cpu.topology',
+    findings.push({
+      id: 'cpu.topology',
+      ...warning(
         `${count} processors do not make whole sockets of ${cores} cores with ${threads} threads; each becomes a socket.`,
         'See whether software in the guest is licensed by sockets.',
       ),
-    );
+    });
     return { count, sockets: count, coresPerSocket: 1, threadsPerCore: 1, model };
   }
   return {
@@ -67,11 +70,12 @@ export function memoryBytes(items: readonly OvfItem[], what: string, findings: F
   const text = node?.child('VirtualQuantity') ?? null;
   const units = node?.child('AllocationUnits') ?? 'MegaBytes';
   const unit = unitBytes(units);
-  if (text === null || unit === null) {
-    const why = text === null ? 'is not said' : `is in a unit that is not known (${quoted(units)})`;
-    findings.push(
-      blocking('memory.unstated', `How much memory the VM has ${why}.`, 'Write it in the descriptor in MegaBytes.'),
-    );
+  if (text === null || /^0+$/.test(text) || unit === null) {
+    const why = unit !== null ? 'is not said' : `is in a unit that is not known (${quoted(units)})`;
+    findings.push({
+      id: 'memory.unstated',
+      ...blocking(`How much memory the VM has ${why}.`, 'Write it in the descriptor in MegaBytes.'),
+    });
     return 0;
   }
   const most = Math.floor(MAX_MEMORY_BYTES / unit);
@@ -130,13 +134,13 @@ export function describeNics(
     };
   });
   if (unplugged.length > 0) {
-    findings.push(
-      info(
-        'nic.disconnected',
+    findings.push({
+      id: 'nic.disconnected',
+      ...info(
         `The cable of network card(s) ${listed(unplugged)} is unplugged; at the target it is plugged in.`,
         'Take the card away, or map its network to none.',
       ),
-    );
+    });
   }
   return nics;
 }
@@ -155,26 +159,32 @@ function startsUnplugged(automatic: string | null): boolean {
 }
 
 function noAddress(nic: string): Finding {
-  return info(
-    'nic.address-missing',
-    `No MAC address is said for the network card ${nic}; it gets one at the target.`,
-    'See whether leases, licences or the guest depend on the one it had.',
-  );
+  return {
+    id: 'nic.address-missing',
+    ...info(
+      `No MAC address is said for the network card ${nic}; it gets one at the target.`,
+      'See whether leases, licences or the guest depend on the one it had.',
+    ),
+  };
 }
 
 function nicModel(nic: string, names: readonly string[]): Finding {
   const said = names.length === 0 ? 'no model' : `the model ${listed(names)}, which is not carried over`;
-  return warning(
-    'nic.model',
-    `The network card ${nic} has ${said}; it becomes another.`,
-    'Make sure that the guest has a driver for the new card, and configures it by MAC address.',
-  );
+  return {
+    id: 'nic.model',
+    ...warning(
+      `The network card ${nic} has ${said}; it becomes another.`,
+      'Make sure that the guest has a driver for the new card, and configures it by MAC address.',
+    ),
+  };
 }
 
 function noNetwork(nic: string): Finding {
-  return warning(
-    'nic.kind',
-    `The network card ${nic} is connected to no network.`,
-    'Name a network of the target for it under `networks`.',
-  );
+  return {
+    id: 'nic.kind',
+    ...warning(
+      `The network card ${nic} is connected to no network.`,
+      'Name a network of the target for it under `networks`.',
+    ),
+  };
 }

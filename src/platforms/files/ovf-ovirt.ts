@@ -1,5 +1,4 @@
-import type { Finding } from '../../model/finding.js';
-import { blocking, warning } from './ovf-finding.js';
+import { blocking, warning, type Finding } from '../../model/finding.js';
 import { nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { dashedUuid, quoted } from './foreign-values.js';
@@ -42,21 +41,25 @@ export function ovirtFacts(system: OvfNode): MachineFacts {
 }
 
 function strangeType(type: string): Finding {
-  return warning(
-    'firmware.unknown',
-    `The VM's firmware is of a kind that is not known (BiosType ${quoted(type)}); it gets a BIOS.`,
-    'See how the guest starts; write 2 there for UEFI, 3 for UEFI with secure boot.',
-  );
+  return {
+    id: 'firmware.unknown',
+    ...warning(
+      `The VM's firmware is of a kind that is not known (BiosType ${quoted(type)}); it gets a BIOS.`,
+      'See how the guest starts; write 2 there for UEFI, 3 for UEFI with secure boot.',
+    ),
+  };
 }
 
 function kernel(system: OvfNode): Finding[] {
   if (system.child('kernel_url') === null && system.child('initrd_url') === null) return [];
   return [
-    blocking(
-      'boot.direct-kernel',
-      'The VM boots a kernel from a file of its host, which is not carried over.',
-      'Install a boot loader in the guest, or waive this finding when its disk can boot by itself.',
-    ),
+    {
+      id: 'boot.direct-kernel',
+      ...blocking(
+        'The VM boots a kernel from a file of its host, which is not carried over.',
+        'Install a boot loader in the guest, or waive this finding when its disk can boot by itself.',
+      ),
+    },
   ];
 }
 
@@ -66,10 +69,12 @@ function snapshots(system: OvfNode): Finding[] {
   const count = all.filter((each) => each.child('Type') !== 'ACTIVE').length;
   if (count === 0) return [];
   return [
-    warning(
-      'vm.snapshots',
-      `The VM has ${count} snapshot(s), which are not carried over.`,
-      'Keep the source for as long as somebody may want to go back to one of them.',
-    ),
+    {
+      id: 'vm.snapshots',
+      ...warning(
+        `The VM has ${count} snapshot(s), which are not carried over.`,
+        'Keep the source for as long as somebody may want to go back to one of them.',
+      ),
+    },
   ];
 }

@@ -1,6 +1,5 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import { isTrue, type OvfEnvelope, type OvfSystem } from './ovf-envelope.js';
-import { blocking, info, warning } from './ovf-finding.js';
 import type { OvfItem } from './ovf-items.js';
 import type { OvfNode } from './ovf-node.js';
 import { listed, quoted } from './foreign-values.js';
@@ -67,33 +66,27 @@ export function sectionFindings(
     ...required(unknown.filter(isMust)),
     ...left(unknown.filter((each) => !isMust(each)).map((each) => each.name)),
     ...properties(scopes, hardware),
-    ...has(
-      scopes,
-      'EulaSection',
-      info(
-        'ovf.eula',
+    ...has(scopes, 'EulaSection', {
+      id: 'ovf.eula',
+      ...info(
         'The package has a licence agreement, which is not asked for here.',
         'Read it in the descriptor (EulaSection).',
       ),
-    ),
-    ...has(
-      scopes,
-      'StartupSection',
-      info(
-        'ovf.startup',
+    }),
+    ...has(scopes, 'StartupSection', {
+      id: 'ovf.startup',
+      ...info(
         'The package says in which order its machines start and stop; that is not carried over.',
         'Start them in that order (StartupSection).',
       ),
-    ),
-    ...has(
-      scopes,
-      'InstallSection',
-      warning(
-        'ovf.install',
+    }),
+    ...has(scopes, 'InstallSection', {
+      id: 'ovf.install',
+      ...warning(
         'The VM has to be started once to finish its installation (InstallSection).',
         'Start it at the source first, or expect it to restart by itself at the target.',
       ),
-    ),
+    }),
     ...(envelope.configuration === null ? [] : [configuration(envelope)]),
   ];
 }
@@ -101,22 +94,26 @@ export function sectionFindings(
 function required(nodes: readonly OvfNode[]): Finding[] {
   if (nodes.length === 0) return [];
   return [
-    blocking(
-      'ovf.section-required',
-      `The descriptor requires what is not known here: ${listed(nodes.map((each) => each.name))}.`,
-      'See what it is for, and waive this finding when the guest can do without.',
-    ),
+    {
+      id: 'ovf.section-required',
+      ...blocking(
+        `The descriptor requires what is not known here: ${listed(nodes.map((each) => each.name))}.`,
+        'See what it is for, and waive this finding when the guest can do without.',
+      ),
+    },
   ];
 }
 
 export function left(names: readonly string[]): Finding[] {
   if (names.length === 0) return [];
   return [
-    info(
-      'setting.not-carried-over',
-      `These settings are not carried over: ${listed([...names].sort())}.`,
-      'Set them at the target by hand if they matter.',
-    ),
+    {
+      id: 'setting.not-carried-over',
+      ...info(
+        `These settings are not carried over: ${listed([...names].sort())}.`,
+        'Set them at the target by hand if they matter.',
+      ),
+    },
   ];
 }
 
@@ -126,11 +123,13 @@ function properties(scopes: readonly OvfNode[], hardware: OvfNode | null): Findi
   const transport = hardware?.get('transport');
   const how = transport ? ` through ${quoted(transport)}` : '';
   return [
-    info(
-      'ovf.properties',
-      `The guest may expect ${keys.length} propert${keys.length === 1 ? 'y' : 'ies'} when it starts${how}, which it is not given: ${listed(keys.map((each) => each.get('key') ?? ''))}.`,
-      'A guest that was set up at the source keeps what it was given; set up a new one by hand.',
-    ),
+    {
+      id: 'ovf.properties',
+      ...info(
+        `The guest may expect ${keys.length} propert${keys.length === 1 ? 'y' : 'ies'} when it starts${how}, which it is not given: ${listed(keys.map((each) => each.get('key') ?? ''))}.`,
+        'A guest that was set up at the source keeps what it was given; set up a new one by hand.',
+      ),
+    },
   ];
 }
 
@@ -139,11 +138,13 @@ function has(scopes: readonly OvfNode[], name: string, finding: Finding): Findin
 }
 
 function configuration({ configuration: id }: OvfEnvelope): Finding {
-  return warning(
-    'ovf.configuration',
-    `The package can be set up in several ways; ${quoted(id ?? '')}, its default, is taken.`,
-    'Change processors, memory and disks at the target if another fits better (DeploymentOptionSection).',
-  );
+  return {
+    id: 'ovf.configuration',
+    ...warning(
+      `The package can be set up in several ways; ${quoted(id ?? '')}, its default, is taken.`,
+      'Change processors, memory and disks at the target if another fits better (DeploymentOptionSection).',
+    ),
+  };
 }
 
 /** Devices; those that a descriptor calls required (other than by default) stop the move. */
@@ -155,38 +156,46 @@ export function deviceFindings(items: readonly OvfItem[]): Finding[] {
   return [
     ...(host.length > 0
       ? [
-          blocking(
-            'hostdev.passthrough',
-            `${host.length} device(s) of the host are passed through to the VM; they stay where they are.`,
-            'Detach them, or waive this finding when the guest can do without.',
-          ),
+          {
+            id: 'hostdev.passthrough',
+            ...blocking(
+              `${host.length} device(s) of the host are passed through to the VM; they stay where they are.`,
+              'Detach them, or waive this finding when the guest can do without.',
+            ),
+          },
         ]
       : []),
     ...(nvdimms.length > 0
       ? [
-          blocking(
-            'device.nvdimm',
-            `The VM has persistent memory (${names(nvdimms)}), whose content is not carried over.`,
-            'Copy what lies in it to a disk, and remove it.',
-          ),
+          {
+            id: 'device.nvdimm',
+            ...blocking(
+              `The VM has persistent memory (${names(nvdimms)}), whose content is not carried over.`,
+              'Copy what lies in it to a disk, and remove it.',
+            ),
+          },
         ]
       : []),
     ...(must.length > 0
       ? [
-          blocking(
-            'device.required',
-            `The descriptor requires devices that are not carried over: ${names(must)}.`,
-            'Waive this finding when the guest can do without.',
-          ),
+          {
+            id: 'device.required',
+            ...blocking(
+              `The descriptor requires devices that are not carried over: ${names(must)}.`,
+              'Waive this finding when the guest can do without.',
+            ),
+          },
         ]
       : []),
     ...(others.length > must.length
       ? [
-          info(
-            'device.not-carried-over',
-            `These devices are not carried over: ${names(others.filter((each) => !must.includes(each)))}.`,
-            'Add them at the target by hand if the guest needs them.',
-          ),
+          {
+            id: 'device.not-carried-over',
+            ...info(
+              `These devices are not carried over: ${names(others.filter((each) => !must.includes(each)))}.`,
+              'Add them at the target by hand if the guest needs them.',
+            ),
+          },
         ]
       : []),
   ];

@@ -1,6 +1,5 @@
-import type { Finding } from '../../model/finding.js';
+import { info, warning, type Finding } from '../../model/finding.js';
 import { isTrue } from './ovf-envelope.js';
-import { info, warning } from './ovf-finding.js';
 import { nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { macAddress, wholeNumber } from './foreign-values.js';
@@ -65,38 +64,46 @@ function findingsOf(machine: OvfNode, hardware: OvfNode | null): Finding[] {
   return [
     ...(folders > 0
       ? [
-          warning(
-            'filesystem.shared',
-            `The guest is given ${folders} folder(s) of its host, which are not among the VM's disks.`,
-            'Copy what it needs of them into the guest.',
-          ),
+          {
+            id: 'filesystem.shared',
+            ...warning(
+              `The guest is given ${folders} folder(s) of its host, which are not among the VM's disks.`,
+              'Copy what it needs of them into the guest.',
+            ),
+          },
         ]
       : []),
     ...(filters > 0
       ? [
-          warning(
-            'hostdev.usb',
-            `${filters} USB device(s) of the host are given to the VM when they are plugged in; they stay where they are.`,
-            'Give them to the VM at the target by hand, if the guest needs them.',
-          ),
+          {
+            id: 'hostdev.usb',
+            ...warning(
+              `${filters} USB device(s) of the host are given to the VM when they are plugged in; they stay where they are.`,
+              'Give them to the VM at the target by hand, if the guest needs them.',
+            ),
+          },
         ]
       : []),
     ...(machine.first('Snapshot')
       ? [
-          warning(
-            'vm.snapshots',
-            'The VM has snapshots, which are not carried over.',
-            'Keep the source for as long as somebody may want to go back to one of them.',
-          ),
+          {
+            id: 'vm.snapshots',
+            ...warning(
+              'The VM has snapshots, which are not carried over.',
+              'Keep the source for as long as somebody may want to go back to one of them.',
+            ),
+          },
         ]
       : []),
     ...(machine.get('stateFile')
       ? [
-          info(
-            'vm.suspended',
-            'The VM was suspended when it was exported; its memory is not in the export.',
-            'See that the guest had been shut down in order.',
-          ),
+          {
+            id: 'vm.suspended',
+            ...info(
+              'The VM was suspended when it was exported; its memory is not in the export.',
+              'See that the guest had been shut down in order.',
+            ),
+          },
         ]
       : []),
   ];

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { ForeignVm } from './foreign.js';
 import { attachmentOf, fileOf } from './ovf-attachment.js';
@@ -8,7 +8,6 @@ import { machineFacts } from './ovf-dialects.js';
 import { filesTwice, shareable } from './ovf-disk-findings.js';
 import { describeDisks, sameFile, type FoundDisks } from './ovf-disks.js';
 import { readEnvelope, type OvfEnvelope, type OvfReference, type OvfSystem } from './ovf-envelope.js';
-import { blocking, info, warning } from './ovf-finding.js';
 import { describeCpu, describeNics, memoryBytes } from './ovf-hardware.js';
 import { itemsOf, type OvfItem } from './ovf-items.js';
 import type { MachineFacts } from './ovf-machine.js';
@@ -131,26 +130,33 @@ function nvramOf(hardware: OvfNode | null, { references, files }: OvfEnvelope): 
 }
 
 function noName(): Finding {
-  return blocking('vm.no-name', 'The VM has no name.', 'Write one in the descriptor, as <Name> of the virtual system.');
+  return {
+    id: 'vm.no-name',
+    ...blocking('The VM has no name.', 'Write one in the descriptor, as <Name> of the virtual system.'),
+  };
 }
 
 function hardwareChoice(count: number): Finding[] {
   if (count === 1) return [];
   if (count === 0) {
     return [
-      blocking(
-        'vm.no-hardware',
-        'The descriptor says nothing of the hardware of the VM.',
-        'Export it again, or define it at the target by hand.',
-      ),
+      {
+        id: 'vm.no-hardware',
+        ...blocking(
+          'The descriptor says nothing of the hardware of the VM.',
+          'Export it again, or define it at the target by hand.',
+        ),
+      },
     ];
   }
   return [
-    warning(
-      'ovf.hardware-choice',
-      `The hardware is described in ${count} ways; the first is taken.`,
-      'Compare them in the descriptor (VirtualHardwareSection).',
-    ),
+    {
+      id: 'ovf.hardware-choice',
+      ...warning(
+        `The hardware is described in ${count} ways; the first is taken.`,
+        'Compare them in the descriptor (VirtualHardwareSection).',
+      ),
+    },
   ];
 }
 
@@ -159,39 +165,47 @@ function numbersTwice(items: readonly OvfItem[]): Finding[] {
   const ids = items.filter((each) => each.kind === 'controller').map((each) => each.id);
   if (new Set(ids).size === ids.length) return [];
   return [
-    warning(
-      'ovf.instance-twice',
-      'Two controllers have the same number (InstanceID), so that their disks cannot be told apart.',
-      'See that each disk has the right bus and place in the order.',
-    ),
+    {
+      id: 'ovf.instance-twice',
+      ...warning(
+        'Two controllers have the same number (InstanceID), so that their disks cannot be told apart.',
+        'See that each disk has the right bus and place in the order.',
+      ),
+    },
   ];
 }
 
 function architecture(guestOs: string | null): Finding[] {
   if (!/^arm(?!enia)|[_-]arm(64)?\b|aarch64|ppc64|s390x?/i.test(guestOs ?? '')) return [];
   return [
-    blocking(
-      'cpu.architecture',
-      `The VM is for another processor (${guestOs ?? ''}); only x86 is supported.`,
-      'Leave it where it is.',
-    ),
+    {
+      id: 'cpu.architecture',
+      ...blocking(
+        `The VM is for another processor (${guestOs ?? ''}); only x86 is supported.`,
+        'Leave it where it is.',
+      ),
+    },
   ];
 }
 
 function tpmState(): Finding {
-  return blocking(
-    'tpm.external',
-    'The VM has a TPM, whose content is not in the export; the VM gets an empty one.',
-    'Unseal what the guest keeps in it (such as disk keys), or waive this finding when it can start without.',
-  );
+  return {
+    id: 'tpm.external',
+    ...blocking(
+      'The VM has a TPM, whose content is not in the export; the VM gets an empty one.',
+      'Unseal what the guest keeps in it (such as disk keys), or waive this finding when it can start without.',
+    ),
+  };
 }
 
 function variablesFormat(): Finding {
-  return warning(
-    'firmware.variables-format',
-    "The VM's UEFI variables are in the exporting tool's own form; its boot entries and own keys may have to be made anew.",
-    'Make sure that the guest also boots from \\EFI\\BOOT\\BOOTX64.EFI, as Windows and most Linux do.',
-  );
+  return {
+    id: 'firmware.variables-format',
+    ...warning(
+      "The VM's UEFI variables are in the exporting tool's own form; its boot entries and own keys may have to be made anew.",
+      'Make sure that the guest also boots from \\EFI\\BOOT\\BOOTX64.EFI, as Windows and most Linux do.',
+    ),
+  };
 }
 
 function timesUsed(ids: readonly string[]): Map<string, number> {
@@ -205,11 +219,13 @@ function unusedDisks({ disks }: OvfEnvelope, described: readonly FoundDisks[]): 
   const rest = [...disks.keys()].filter((id) => !used.has(id));
   if (rest.length === 0) return [];
   return [
-    warning(
-      'disk.unattached',
-      `The descriptor has disks that no VM uses: ${listed(rest)}. They are not carried over.`,
-      'Attach them at the source and export again, if they are needed.',
-    ),
+    {
+      id: 'disk.unattached',
+      ...warning(
+        `The descriptor has disks that no VM uses: ${listed(rest)}. They are not carried over.`,
+        'Attach them at the source and export again, if they are needed.',
+      ),
+    },
   ];
 }
 
@@ -227,10 +243,9 @@ function unusedFiles(envelope: OvfEnvelope): Finding[] {
   const rest = envelope.references.filter((each) => !used.has(each) && !/\.nvram$/i.test(each.href));
   if (rest.length === 0) return [];
   return [
-    info(
-      'file.unused',
-      `These files are not carried over: ${listed(rest.map((each) => each.href))}.`,
-      'See what they are for.',
-    ),
+    {
+      id: 'file.unused',
+      ...info(`These files are not carried over: ${listed(rest.map((each) => each.href))}.`, 'See what they are for.'),
+    },
   ];
 }

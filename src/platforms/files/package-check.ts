@@ -1,5 +1,6 @@
 import { VmferryError } from '../../errors.js';
 import { checkManifest, parseManifest } from './manifest.js';
+import { safeName } from './member-name.js';
 import { readSmall, type Member } from './member.js';
 import type { Package } from './package.js';
 import { textOf } from './text.js';
@@ -33,7 +34,9 @@ export async function checkPackage(from: Package, signal?: AbortSignal): Promise
       if (member) members.set(file, member);
     }
     await checkManifest(entries, members, signal ? { signal } : {});
-    const disks = from.machines.flatMap(({ disks }) => disks.flatMap(({ reference }) => reference ?? []));
+    const names = from.machines.flatMap(({ disks }) => disks.flatMap(({ reference }) => reference ?? []));
+    // What lies outside is never read.
+    const disks = names.filter(safeName);
     const unlisted = [from.descriptor!, ...disks].find((each) => !members.has(each));
     if (unlisted === undefined) return entries.length;
     throw new VmferryError(

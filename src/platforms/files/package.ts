@@ -31,8 +31,9 @@ export interface Package {
 
 /** What kind of package a file is by its name; null for what is none. */
 export function packageKindOf(path: string): PackageKind | null {
-  const name = (compressionOfName(path) ? path.replace(/\.[^.]*$/, '') : path).toLowerCase();
-  if (/\.(ova|tar)$/.test(name) || /\.(tgz|tbz2|txz)$/i.test(path)) return 'ova';
+  const plain = compressionOfName(path) ? path.replace(/\.[^.]*$/, '') : path;
+  if (/\.(ova|tar)$/i.test(plain) || /\.(tgz|tbz2|txz)$/i.test(path)) return 'ova';
+  const name = path.toLowerCase();
   if (name.endsWith('.ovf')) return 'ovf';
   if (name.endsWith('.vmx')) return 'vmx';
   if (name.endsWith('.vbox')) return 'vbox';
@@ -55,7 +56,7 @@ export async function openPackage(
     throw new VmferryError('NotSupported', `cannot read ${path}: its name is of no kind that is known here`, {
       platform: 'files',
       remedy:
-        'Known are .ova, .ovf, .vmx, .vbox, .xml (of libvirt) and the images .vmdk, .vhd, .vhdx, .vdi, .qcow2, .qcow, .raw, .img, also compressed (.gz, .bz2, .xz, .zst).',
+        'Known are .ovf, .vmx, .vbox, .xml (of libvirt); and, also compressed (.gz, .bz2, .xz, .zst), .ova and the images .vmdk, .vhd, .vhdx, .vdi, .qcow2, .qcow, .raw, .img.',
     });
   }
   if (kind === 'ova') return await openOva(root, path, scratch, signal);
@@ -95,7 +96,8 @@ async function openOva(root: Folder, path: string, scratch: Scratch, signal?: Ab
   const archive = how ? await unpackedMember(packed, how, scratch, signal) : packed;
   try {
     const files = await openArchive(archive, signal);
-    const names = (await files.list()).filter((each) => each.toLowerCase().endsWith('.ovf'));
+    // macOS's tar puts a file `._NAME` before each, with what its file system knows of it.
+    const names = (await files.list()).filter((each) => /\.ovf$/i.test(each) && !/(^|\/)\._[^/]*$/.test(each));
     if (names.length !== 1) {
       const why = names.length === 0 ? 'there is no .ovf in it' : `there are ${names.length} .ovf in it`;
       throw new VmferryError('HostileInput', `cannot read ${archive.name}: ${why}`, {

@@ -52,9 +52,9 @@ export function createFilesSource(at: FilesConnection): Omit<SourceSite, keyof V
         (machine) => lookAtDisks(machine.from, machine.foreign, at.scratch, signal),
         signal,
       );
-      const declared = looked.vm.findings.filter(({ id }) => id.startsWith('disk.'));
-      const others = [...looked.diskFindings].filter(([id]) => !disks.includes(id)).flatMap(([, findings]) => findings);
-      return declared.filter((each) => !others.includes(each));
+      return looked.findings.filter(
+        ({ id, disk }) => id.startsWith('disk.') && (disk === undefined || disks.includes(disk)),
+      );
     },
     claim: done,
     readClaim: () => Promise.resolve(null),

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { warning, type Finding } from '../../model/finding.js';
 import type { VmDescription, VmNic } from '../../model/vm.js';
 import type { XmlElement } from '../xml.js';
 import { disconnected, nicKind, nicModel, withoutMac } from './foreign-findings.js';
@@ -70,9 +70,10 @@ function linkOf(adapter: XmlElement, what: string): { network: string; kind: VmN
 function portForwarding(nics: readonly string[]): Finding {
   return {
     id: 'nic.port-forwarding',
-    severity: 'warning',
-    message: `Ports of the host are forwarded to the guest (${nics.join(', ')}); they are not carried over.`,
-    remedy: 'Forward them at the target, or let clients find the guest at its new address.',
+    ...warning(
+      `Ports of the host are forwarded to the guest (${nics.join(', ')}); they are not carried over.`,
+      'Forward them at the target, or let clients find the guest at its new address.',
+    ),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, warning, ofDisk, type Finding } from '../../model/finding.js';
 import type { DiskBus, VmDescription } from '../../model/vm.js';
 import type { XmlElement } from '../xml.js';
 import type { ImageFormat } from './foreign.js';
@@ -74,7 +74,10 @@ export function hardDisks(machine: XmlElement, what: string): ListedDisks {
   return {
     disks,
     findingsOf: (ids) => [
-      ...images.flatMap((medium, index) => diskFindings(ids[index] ?? '', medium, disks[index]?.format ?? null)),
+      ...images.flatMap((medium, index) => {
+        const id = ids[index] ?? '';
+        return ofDisk(id, diskFindings(id, medium, disks[index]?.format ?? null));
+      }),
       ...others,
       ...(inserted ? [removableMedium()] : []),
     ],
@@ -136,17 +139,19 @@ function registry(machine: XmlElement, what: string): Map<string, Medium> {
 function unregistered(where: string): Finding {
   return {
     id: 'disk.no-file',
-    severity: 'blocking',
-    message: `The disk at ${quoted(where)} is not in the machine's list of images; it is not carried over.`,
-    remedy: 'Save the VM with a current VirtualBox, or waive this finding when the guest can do without the disk.',
+    ...blocking(
+      `The disk at ${quoted(where)} is not in the machine's list of images; it is not carried over.`,
+      'Save the VM with a current VirtualBox, or waive this finding when the guest can do without the disk.',
+    ),
   };
 }
 
 function strangeBus(where: string, type: string): Finding {
   return {
     id: 'disk.bus',
-    severity: 'warning',
-    message: `The disk at ${quoted(where)} is on a controller of the kind ${quoted(type)}, which is not carried over; it becomes a SATA disk.`,
-    remedy: 'Make sure that the guest finds its disks by UUID or label, and has a driver for SATA (AHCI).',
+    ...warning(
+      `The disk at ${quoted(where)} is on a controller of the kind ${quoted(type)}, which is not carried over; it becomes a SATA disk.`,
+      'Make sure that the guest finds its disks by UUID or label, and has a driver for SATA (AHCI).',
+    ),
   };
 }

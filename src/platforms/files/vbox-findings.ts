@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, warning, type Finding } from '../../model/finding.js';
 import type { XmlElement } from '../xml.js';
 import {
   bootsFromElsewhere,
@@ -56,9 +56,10 @@ export function machineFindings(
 function newerVersion(version: string): Finding {
   return {
     id: 'vbox.version',
-    severity: 'warning',
-    message: `The machine's file is of version ${version}, which is newer than what is known here.`,
-    remedy: 'Compare the description with what VirtualBox shows.',
+    ...warning(
+      `The machine's file is of version ${version}, which is newer than what is known here.`,
+      'Compare the description with what VirtualBox shows.',
+    ),
   };
 }
 
@@ -80,18 +81,20 @@ function firmware(hardware: XmlElement, uefi: boolean): Finding[] {
   if (hardware.at('Firmware')?.get('type') === 'EFI32') {
     findings.push({
       id: 'firmware.32-bit',
-      severity: 'blocking',
-      message: 'The VM starts with a 32-bit UEFI; at the target there is only one of 64 bits.',
-      remedy: 'Install a 64-bit boot loader in the guest, and set its firmware to EFI at the source.',
+      ...blocking(
+        'The VM starts with a 32-bit UEFI; at the target there is only one of 64 bits.',
+        'Install a 64-bit boot loader in the guest, and set its firmware to EFI at the source.',
+      ),
     });
   }
   const tpm = hardware.at('TrustedPlatformModule')?.get('type') ?? 'None';
   if (tpm === 'Host') {
     findings.push({
       id: 'tpm.passthrough',
-      severity: 'blocking',
-      message: "The VM uses the host's own TPM, whose keys cannot leave it.",
-      remedy: 'Unseal what the guest keeps in it (such as disk keys), and remove the device.',
+      ...blocking(
+        "The VM uses the host's own TPM, whose keys cannot leave it.",
+        'Unseal what the guest keeps in it (such as disk keys), and remove the device.',
+      ),
     });
   } else if (tpm !== 'None') {
     findings.push(tpmState(tpm === 'Swtpm' ? 'lies with another program' : "is in VirtualBox's NVRAM file"));

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, warning, type Finding } from '../../model/finding.js';
 import type { ImageFormat } from './foreign.js';
 import { outsideSnapshots, shareable, transient } from './foreign-findings.js';
 import { quoted } from './foreign-values.js';
@@ -16,33 +16,27 @@ export interface Medium {
 }
 
 export function diskFindings(id: string, medium: Medium, format: ImageFormat | null): Finding[] {
-  const leave = 'Or leave it behind with excludeDisks.';
-  const blocking = (name: string, message: string, remedy: string): Finding => ({
-    id: `disk.${name}`,
-    severity: 'blocking',
-    message: `Disk ${id}: ${message}`,
-    remedy: `${remedy} ${leave}`,
-  });
   const findings: Finding[] = [];
+  const stops = (name: string, message: string, remedy: string) =>
+    findings.push({
+      id: `disk.${name}`,
+      ...blocking(`Disk ${id}: ${message}`, `${remedy} Or leave it behind with excludeDisks.`),
+    });
   if (medium.parent !== null) {
-    findings.push(
-      blocking(
-        'differencing',
-        `its image (${quoted(medium.location)}) holds only the changes since a snapshot, and cannot be read without VirtualBox.`,
-        'Delete the snapshots, which merges them, or clone the VM (`VBoxManage clonevm VM --mode machine`).',
-      ),
+    stops(
+      'differencing',
+      `its image (${quoted(medium.location)}) holds only the changes since a snapshot, and cannot be read without VirtualBox.`,
+      'Delete the snapshots, which merges them, or clone the VM (`VBoxManage clonevm VM --mode machine`).',
     );
   }
   if (medium.encrypted) {
-    findings.push(blocking('encrypted', 'it is encrypted.', 'Remove the encryption (`VBoxManage encryptmedium`).'));
+    stops('encrypted', 'it is encrypted.', 'Remove the encryption (`VBoxManage encryptmedium`).');
   }
   if (format === null) {
-    findings.push(
-      blocking(
-        'format',
-        `its format ${quoted(medium.format)} cannot be read here.`,
-        'Convert it with `VBoxManage clonemedium`.',
-      ),
+    stops(
+      'format',
+      `its format ${quoted(medium.format)} cannot be read here.`,
+      'Convert it with `VBoxManage clonemedium`.',
     );
   }
   if (medium.type === 'Shareable') findings.push(shareable([id], 'Shareable'));
@@ -51,9 +45,7 @@ export function diskFindings(id: string, medium: Medium, format: ImageFormat | n
   if (medium.type === 'Readonly') {
     findings.push({
       id: 'disk.readonly',
-      severity: 'warning',
-      message: `Disk ${id}: it is read-only here; at the target it can be written.`,
-      remedy: 'Protect it in the guest.',
+      ...warning(`Disk ${id}: it is read-only here; at the target it can be written.`, 'Protect it in the guest.'),
     });
   }
   return findings;

@@ -3,7 +3,7 @@ import type { VmDescription } from '../../model/vm.js';
 import { parseXml, type XmlElement } from '../xml.js';
 import type { ForeignVm } from './foreign.js';
 import { foreignDisks } from './foreign-disks.js';
-import { dashedUuid, hostile, plainText, quoted, wholeNumber } from './foreign-values.js';
+import { dashedUuid, hostile, MAX_CPUS, plainText, quoted, wholeNumber } from './foreign-values.js';
 import { describeAudio, describeNics, serialPorts } from './vbox-devices.js';
 import { describeRemovable, hardDisks } from './vbox-disks.js';
 import { machineFindings } from './vbox-findings.js';
@@ -101,7 +101,7 @@ function memoryBytes(hardware: XmlElement, what: string): number {
 
 function cpuOf(machine: XmlElement, hardware: XmlElement, what: string): VmDescription['cpu'] {
   const cpu = machine.at('Platform/CPU') ?? hardware.at('CPU');
-  const count = wholeNumber(cpu?.get('count') ?? '1', 'the count of processors', what, 1, 4096);
+  const count = wholeNumber(cpu?.get('count') ?? '1', 'the count of processors', what, 1, MAX_CPUS);
   // VirtualBox shows all as cores of one socket.
   return { count, sockets: 1, coresPerSocket: count, threadsPerCore: 1, model: null };
 }

@@ -1,5 +1,3 @@
-import type { Finding } from '../../model/finding.js';
-import { rawDevice } from './foreign-findings.js';
 import { hostile, plainText, quoted, wholeNumber } from './foreign-values.js';
 
 /** The text that describes a VMDK (VMware, "Virtual Disk Format 5.0", section "The Descriptor File"). */
@@ -32,11 +30,8 @@ export interface VmdkDescriptor {
   createType: string;
   extents: VmdkExtent[];
   parentFileNameHint: string | null;
-  adapterType: string | null;
-  hardwareVersion: number | null;
   /** That of all extents together. */
   sizeBytes: number;
-  encrypted: boolean;
 }
 
 /**
@@ -66,7 +61,6 @@ export function parseVmdkDescriptor(text: string, what: string): VmdkDescriptor 
   if (sectors > MAX_SECTORS) throw hostile(what, `it is larger than ${MAX_SECTORS} sectors`);
   const createType = settings.get('createtype');
   if (!createType) throw hostile(what, 'its descriptor has no createType');
-  const hardware = settings.get('ddb.virtualhwversion');
   return {
     version: wholeNumber(settings.get('version') ?? '', 'version', what, 1, 1000),
     cid: contentId(settings.get('cid'), 'CID', what) ?? 'ffffffff',
@@ -74,10 +68,7 @@ export function parseVmdkDescriptor(text: string, what: string): VmdkDescriptor 
     createType: plainText(createType, 'createType', what),
     extents,
     parentFileNameHint: plainText(settings.get('parentfilenamehint') ?? '', 'parentFileNameHint', what) || null,
-    adapterType: plainText(settings.get('ddb.adaptertype') ?? '', 'ddb.adapterType', what) || null,
-    hardwareVersion: hardware ? wholeNumber(hardware, 'ddb.virtualHWVersion', what, 0, 2 ** 31) : null,
     sizeBytes: sectors * SECTOR_BYTES,
-    encrypted: isEncrypted(settings),
   };
 }
 
@@ -128,64 +119,7 @@ function contentId(text: string | undefined, name: string, what: string): string
 }
 
 /** Workstation keeps the keys in the descriptor, ESXi names the filter that encrypts. */
-function isEncrypted(settings: ReadonlyMap<string, string>): boolean {
-  const keys = [...settings.keys()].some((key) => /keysafe|encryption/.test(key) && settings.get(key) !== '');
-  return keys || /crypt/i.test(settings.get('ddb.iofilters') ?? '');
-}
-
-/** Those that QEMU opens (block/vmdk.c, vmdk_open_desc_file), and the two whose descriptor is inside the image. */
-const READABLE = [
-  ...['monolithicFlat', 'twoGbMaxExtentFlat', 'twoGbMaxExtentSparse', 'vmfs', 'vmfsSparse', 'seSparse'],
-  ...['monolithicSparse', 'streamOptimized'],
-];
-const DEVICES = ['fullDevice', 'partitionedDevice', 'vmfsRaw', 'vmfsRawDeviceMap', 'vmfsPassthroughRawDeviceMap'];
-const READABLE_EXTENTS = ['FLAT', 'SPARSE', 'VMFS', 'VMFSSPARSE', 'SESPARSE'];
-
-/** Why the disk cannot be read as it is, or what to look after. `disk` is its name in the messages. */
-export function vmdkProblems(descriptor: VmdkDescriptor, disk = 'of this VMDK'): Finding[] {
-  const { createType, extents, version } = descriptor;
-  const blocking = (id: string, message: string, remedy: string): Finding => ({
-    id: `disk.${id}`,
-    severity: 'blocking',
-    message: `Disk ${disk}: ${message}`,
-    remedy: `${remedy} Or leave it behind with excludeDisks.`,
-  });
-  const convert = 'Convert it at the source (`vmkfstools -i` or `vmware-vdiskmanager -r`).';
-  const findings: Finding[] = [];
-  const device = DEVICES.includes(createType) || extents.some(isDevice);
-  if (device) {
-    findings.push(rawDevice(disk, quoted(createType)));
-  } else {
-    if (!READABLE.includes(createType)) {
-      findings.push(blocking('format', `its kind of VMDK (${quoted(createType)}) cannot be read here.`, convert));
-    }
-    const unknown = extents.find(({ type }) => type !== 'ZERO' && !READABLE_EXTENTS.includes(type));
-    if (unknown) findings.push(blocking('format', `extents of the kind ${unknown.type} cannot be read here.`, convert));
-  }
-  if (version > 3) findings.push(blocking('format', `version ${version} of VMDK cannot be read here.`, convert));
-  if (descriptor.encrypted) {
-    findings.push(blocking('encrypted', 'it is encrypted.', 'Remove the encryption at the source.'));
-  }
-  // QEMU takes writable extents with a file, and goes over all others as if they were not there.
-  if (extents.some(({ access, type }) => access !== 'RW' || type === 'ZERO')) {
-    findings.push(
-      blocking('extents', 'parts of it are empty, read-only or hidden, which cannot be read here.', convert),
-    );
-  }
-  if (descriptor.parentCid !== null && descriptor.parentFileNameHint === null) {
-    findings.push(blocking('parent', 'it is a layer over another disk, but does not say over which.', convert));
-  }
-  if (!device && (createType === 'seSparse' || extents.some(({ type }) => type === 'SESPARSE'))) {
-    findings.push({
-      id: 'disk.se-sparse',
-      severity: 'warning',
-      message: `Disk ${disk} is a layer of the kind seSparse, which can be read only when its journal is empty.`,
-      remedy: 'Shut the VM down in order. If it still cannot be read, delete the snapshots or clone the VM.',
-    });
-  }
-  return findings;
-}
-
-function isDevice({ type, file }: VmdkExtent): boolean {
-  return ['VMFSRDM', 'VMFSRAW'].includes(type) || /^(\/dev\/|\\\\\.\\)/.test(file ?? '');
+export function isEncrypted(text: string): boolean {
+  const keys = /^[ \t]*[\w.]{0,64}(keysafe|encryption)[\w.]{0,64}[ \t]*=[ \t]*(?!""[ \t\r]*$)\S/im;
+  return keys.test(text) || /^[ \t]*ddb\.iofilters[ \t]*=[^\n]{0,512}crypt/im.test(text);
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, ofDisk, type Finding } from '../../model/finding.js';
 import { outsideSnapshots, rawDevice, removableMedium, shareable, transient } from './foreign-findings.js';
 import { quoted } from './foreign-values.js';
 import type { VmxDictionary } from './vmx-dictionary.js';
@@ -9,7 +9,11 @@ import { isRawDevice, removableNodes, type VmxDisk } from './vmx-disks.js';
 type NamedDisk = VmxDisk & { id: string };
 
 export function diskFindings(vmx: VmxDictionary, disks: readonly NamedDisk[]): Finding[] {
-  return [...disks.flatMap((disk) => findingsOf(vmx, disk)), ...sharedDisks(vmx, disks), ...media(vmx)];
+  return [
+    ...disks.flatMap((disk) => ofDisk(disk.id, findingsOf(vmx, disk))),
+    ...sharedDisks(vmx, disks),
+    ...media(vmx),
+  ];
 }
 
 function findingsOf(vmx: VmxDictionary, { id, node, reference }: NamedDisk): Finding[] {
@@ -56,17 +60,19 @@ function media(vmx: VmxDictionary): Finding[] {
 function redoLog(id: string, redo: string): Finding {
   return {
     id: 'disk.redo-log',
-    severity: 'blocking',
-    message: `The latest changes of disk ${id} are in a redo log (${quoted(redo)}), which its file does not have.`,
-    remedy: 'Start the VM and shut it down in order, so that VMware commits them or throws them away.',
+    ...blocking(
+      `The latest changes of disk ${id} are in a redo log (${quoted(redo)}), which its file does not have.`,
+      'Start the VM and shut it down in order, so that VMware commits them or throws them away.',
+    ),
   };
 }
 
 function snapshotLayer(id: string, reference: string): Finding {
   return {
     id: 'disk.snapshot-layer',
-    severity: 'info',
-    message: `Disk ${id} (${quoted(reference)}) is the newest of several layers that snapshots made; they are copied as one disk.`,
-    remedy: 'Keep the files of all layers together. Deleting the snapshots at the source makes reading faster.',
+    ...info(
+      `Disk ${id} (${quoted(reference)}) is the newest of several layers that snapshots made; they are copied as one disk.`,
+      'Keep the files of all layers together. Deleting the snapshots at the source makes reading faster.',
+    ),
   };
 }

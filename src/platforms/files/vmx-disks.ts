@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, type Finding } from '../../model/finding.js';
 import type { DiskBus, VmDescription } from '../../model/vm.js';
 import type { ListedDisk } from './foreign-disks.js';
 import { quoted } from './foreign-values.js';
@@ -130,17 +130,19 @@ function bootOrder(vmx: VmxDictionary): string[] {
 function unknownDrive(node: string, type: string): Finding {
   return {
     id: 'disk.kind',
-    severity: 'blocking',
-    message: `The drive ${node} is of the kind ${quoted(type)}, which cannot be read; it is not carried over.`,
-    remedy: 'Convert it into a virtual disk at the source, or waive this finding when the guest can do without.',
+    ...blocking(
+      `The drive ${node} is of the kind ${quoted(type)}, which cannot be read; it is not carried over.`,
+      'Convert it into a virtual disk at the source, or waive this finding when the guest can do without.',
+    ),
   };
 }
 
 function withoutFile(node: string): Finding {
   return {
     id: 'disk.no-file',
-    severity: 'blocking',
-    message: `The disk ${node} names no file; it is not carried over.`,
-    remedy: 'Remove it at the source, or waive this finding when the guest can do without.',
+    ...blocking(
+      `The disk ${node} names no file; it is not carried over.`,
+      'Remove it at the source, or waive this finding when the guest can do without.',
+    ),
   };
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import {
   bootsFromElsewhere,
   otherArchitecture,
@@ -26,33 +26,37 @@ function asAFile(vmx: VmxDictionary): Finding[] {
   if (!/^utf-?8$/i.test(encoding)) {
     findings.push({
       id: 'vmx.encoding',
-      severity: 'info',
-      message: `The machine's file is written in ${quoted(encoding)}.`,
-      remedy: 'See whether the names of the VM, its networks and its files are read right.',
+      ...info(
+        `The machine's file is written in ${quoted(encoding)}.`,
+        'See whether the names of the VM, its networks and its files are read right.',
+      ),
     });
   }
   if (vmx.ambiguous.size > 0) {
     findings.push({
       id: 'vmx.duplicate-key',
-      severity: 'warning',
-      message: `These settings stand in the file more than once, each with another value: ${listed([...vmx.ambiguous])}. The last one is taken.`,
-      remedy: 'Remove the wrong ones from the file. VMware itself does not start such a VM.',
+      ...warning(
+        `These settings stand in the file more than once, each with another value: ${listed([...vmx.ambiguous])}. The last one is taken.`,
+        'Remove the wrong ones from the file. VMware itself does not start such a VM.',
+      ),
     });
   }
   if (dashedUuid(vmx.raw('uuid.bios')) === null) {
     findings.push({
       id: 'vm.uuid',
-      severity: 'warning',
-      message: 'The file gives the VM no UUID (uuid.bios); at the target it gets a new one.',
-      remedy: 'See whether licences in the guest depend on it.',
+      ...warning(
+        'The file gives the VM no UUID (uuid.bios); at the target it gets a new one.',
+        'See whether licences in the guest depend on it.',
+      ),
     });
   }
   if (!vmx.has('memsize')) {
     findings.push({
       id: 'memory.unstated',
-      severity: 'warning',
-      message: "The file does not say how much memory the VM has; VMware's default of 32 MiB is taken.",
-      remedy: 'Set it at the source, and save the VM.',
+      ...warning(
+        "The file does not say how much memory the VM has; VMware's default of 32 MiB is taken.",
+        'Set it at the source, and save the VM.',
+      ),
     });
   }
   return findings;
@@ -64,11 +68,12 @@ function state(vmx: VmxDictionary): Finding[] {
   if (['encryption.keySafe', 'encryption.data', 'encryption.encryptedKey'].some((key) => vmx.raw(key) !== '')) {
     findings.push({
       id: 'vm.encrypted',
-      severity: 'blocking',
-      message: partly
-        ? 'The VM is encrypted in part: its NVRAM, its TPM and some of its settings cannot be read, its disks can.'
-        : 'The VM is encrypted; its settings and its disks cannot be read.',
-      remedy: 'Remove the encryption at the source (VM settings, Access Control), and its TPM before that.',
+      ...blocking(
+        partly
+          ? 'The VM is encrypted in part: its NVRAM, its TPM and some of its settings cannot be read, its disks can.'
+          : 'The VM is encrypted; its settings and its disks cannot be read.',
+        'Remove the encryption at the source (VM settings, Access Control), and its TPM before that.',
+      ),
     });
   }
   const saved = vmx.raw('checkpoint.vmState');
@@ -84,18 +89,20 @@ function processors(vmx: VmxDictionary): Finding[] {
   if (cores !== '0' && (Number(vmx.raw('numvcpus').trim()) || 1) % Number(cores) !== 0) {
     findings.push({
       id: 'cpu.topology',
-      severity: 'info',
-      message: `The VM's processors cannot be shared out over sockets of ${quoted(cores)} cores; each gets a socket of its own.`,
-      remedy: 'See whether the software in the guest counts sockets for its licence.',
+      ...info(
+        `The VM's processors cannot be shared out over sockets of ${quoted(cores)} cores; each gets a socket of its own.`,
+        'See whether the software in the guest counts sockets for its licence.',
+      ),
     });
   }
   const offset = vmx.raw('rtc.diffFromUTC').trim();
   if (offset !== '' && !/^[+-]?0+$/.test(offset)) {
     findings.push({
       id: 'clock.offset',
-      severity: 'info',
-      message: `The VM's clock is set off from UTC by ${quoted(offset)} seconds; at the target it has the local time of its host.`,
-      remedy: 'Look at the time in the guest after its first start.',
+      ...info(
+        `The VM's clock is set off from UTC by ${quoted(offset)} seconds; at the target it has the local time of its host.`,
+        'Look at the time in the guest after its first start.',
+      ),
     });
   }
   return findings;
@@ -107,9 +114,10 @@ function start(vmx: VmxDictionary, uefi: boolean): Finding[] {
   if (!['', 'bios', 'efi'].includes(firmware)) {
     findings.push({
       id: 'firmware.unknown',
-      severity: 'warning',
-      message: `The VM has the firmware ${quoted(firmware)}, which is not known; it is taken for a BIOS.`,
-      remedy: 'See how the guest starts, and correct the setting "firmware" ("bios" or "efi") at the source.',
+      ...warning(
+        `The VM has the firmware ${quoted(firmware)}, which is not known; it is taken for a BIOS.`,
+        'See how the guest starts, and correct the setting "firmware" ("bios" or "efi") at the source.',
+      ),
     });
   }
   if (uefi && vmx.raw('nvram') !== '') findings.push(variablesFormat('VMware'));

@@ -1,7 +1,7 @@
 import type { VmDescription } from '../../model/vm.js';
 import type { ForeignVm } from './foreign.js';
 import { foreignDisks } from './foreign-disks.js';
-import { dashedUuid } from './foreign-values.js';
+import { dashedUuid, hostile, MAX_CPUS, MAX_MEMORY_BYTES } from './foreign-values.js';
 import { describeNics, describeSound, serialPorts } from './vmx-devices.js';
 import { VmxDictionary } from './vmx-dictionary.js';
 import { describeRemovable, hardDisks } from './vmx-disks.js';
@@ -15,14 +15,14 @@ import { leftBehind } from './vmx-left-behind.js';
  */
 
 /** What vSphere's largest machine has is far below. */
-const MAX_MEMORY_MIB = 64 * 1024 * 1024;
-const MAX_CPUS = 4096;
+const MAX_MEMORY_MIB = MAX_MEMORY_BYTES / 2 ** 20;
 /** What VMware gives a machine whose file does not say. */
 const DEFAULT_MEMORY_MIB = 32;
 
 /** @param what How the file is called in messages. @throws VmferryError `HostileInput`. */
 export function parseVmx(text: string, what: string): ForeignVm {
   const vmx = new VmxDictionary(text, what);
+  if (vmx.keys().length === 0) throw hostile(what, 'it is empty');
   const guestOs = vmx.text('guestOS');
   const listed = hardDisks(vmx);
   const { disks, foreign } = foreignDisks(listed.disks);

@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import { ofDisk, type Finding } from '../../model/finding.js';
 import { diskBus, type VmDescription, type VmDisk } from '../../model/vm.js';
 import type { ImageInfo } from './image-info.js';
 import type { XmlElement } from '../xml.js';
@@ -67,10 +67,10 @@ export function describeDisks(
 /** What of a disk could not be described as it is. */
 export function describedFindings(element: XmlElement, known: DiskFacts | undefined): Finding[] {
   const id = diskIdOf(element);
-  return [
+  return ofDisk(id, [
     ...(known?.sizeBytes == null ? [unreadable(id, known?.path ?? null)] : []),
     ...(busOf(element) === null ? [strangeBus(id, element)] : []),
-  ];
+  ]);
 }
 
 /** Numbered ones first, then as the definition lists them; `order` counts in that sequence, the list keeps its own. */

@@ -52,7 +52,7 @@ export function agentChannel(domain: XmlElement): XmlElement | null {
   return channels.find((each) => each.at('target')?.get('name') === 'org.qemu.guest_agent.0') ?? null;
 }
 
-const MEMORY_UNITS: Record<string, number> = {
+export const MEMORY_UNITS: Record<string, number> = {
   b: 1,
   bytes: 1,
   KB: 1e3,

@@ -223,8 +223,8 @@ const HOSTILE: [string, string, (bytes: Buffer) => void, RegExp][] = [
   [
     'an absurd extent',
     'vmdk subformat=monolithicFlat',
-    (all) => all.write('RW 99999999999999 FLAT "a" 0', all.indexOf('RW ')),
-    /absurd size/,
+    (all) => all.write('RW 99999999999999 FLAT "a" 0\n#', all.indexOf('RW ')),
+    /the size of the extent/,
   ],
   ['an absurd size', 'vpc subformat=dynamic', (all) => all.writeBigUInt64BE(2n ** 62n, 48), /absurd/],
   ['a giant table', 'vpc subformat=dynamic', (all) => all.writeUInt32BE(0xffffffff, 512 + 28), /table is absurd/],

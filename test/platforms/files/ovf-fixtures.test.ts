@@ -45,7 +45,7 @@ test("VMware's: controllers of every kind, sizes by property, secure boot, a TPM
     nics: [['', 'vmxnet3', 'Prod & DMZ']],
     ...{ display: 'vmvga', sound: null, guestOs: 'windows2019srv_64Guest', machine: null, clock: 'localtime' },
     findings: [
-      ...['blocking hostdev.passthrough', 'blocking tpm.external', 'info disk.empty', 'info nic.address-missing'],
+      ...['blocking hostdev.passthrough', 'blocking tpm.external', 'info nic.address-missing'],
       ...['info ovf.properties', 'info setting.not-carried-over', 'warning firmware.variables-format'],
     ],
   });

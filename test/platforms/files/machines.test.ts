@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { filesSite } from '../../../src/config.js';
+import type { VmDescription } from '../../../src/model/vm.js';
+import { describePlace } from '../../../src/platforms/files/describe-place.js';
+import { openSite } from '../../../src/platforms/registry.js';
+import { CPU, DISK, envelope, item, MEMORY, SCSI, virtualSystem, wrapped } from './ovf-samples.js';
+import { END, member } from './tar-archive.js';
+
+/** Which machines are found where, and what one bad disk or directory does to the others. */
+
+const run = promisify(execFile);
+let work: string;
+before(async () => {
+  work = await mkdtemp(join(tmpdir(), 'vmferry-machines-test-'));
+});
+after(() => rm(work, { recursive: true, force: true }));
+
+async function folder(name: string, files: Record<string, string | Buffer> = {}): Promise<string> {
+  const path = join(work, name);
+  await mkdir(path);
+  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
+  return path;
+}
+
+const image = (path: string) => run('qemu-img', ['create', '-q', '-f', 'vmdk', path, '8M']);
+const site = (path: string) => openSite('exports', filesSite.parse({ platform: 'files', path }));
+const found = (vm: VmDescription, disk: string) =>
+  vm.findings.filter((each) => each.disk === disk).map(({ id, severity }) => [id, severity]);
+
+const VMX = 'displayName = "web01"\nuuid.bios = "56 4d 00 00 00 00 00 00-00 00 00 00 00 00 00 01"\nmemsize = "512"\n';
+const drive = (node: string, file: string) => `${node}.present = "TRUE"\n${node}.fileName = "${file}"\n`;
+
+test('a disk elsewhere is a blocking finding of that disk alone, which leaving it behind clears', async () => {
+  const path = await folder('elsewhere', {
+    'web01.vmx':
+      VMX +
+      drive('sata0:0', './web01.vmdk') +
+      drive('sata0:1', '/vmfs/volumes/x/data.vmdk') +
+      drive('sata0:2', '../d.vmdk'),
+  });
+  await image(join(path, 'web01.vmdk'));
+  const source = site(path);
+  const vm = await source.describe('web01');
+  assert.deepEqual(
+    vm.disks.map(({ id, path: file, sizeBytes }) => [id, file, sizeBytes]),
+    [
+      ['sda', 'web01.vmdk', 8 * 2 ** 20],
+      ['sdb', '/vmfs/volumes/x/data.vmdk', 0],
+      ['sdc', '../d.vmdk', 0],
+    ],
+  );
+  for (const [disk, expected] of [
+    ['sda', []],
+    ['sdb', [['disk.outside', 'blocking']]],
+    ['sdc', [['disk.outside', 'blocking']]],
+  ] as const) {
+    assert.deepEqual(found(vm, disk), expected);
+  }
+  const ids = async (disks: string[]) => (await source.sourceFindings(vm, disks)).map(({ id }) => id);
+  assert.deepEqual(await ids(['sda']), []);
+  assert.deepEqual(await ids(['sda', 'sdb']), ['disk.outside']);
+});
+
+test("an OVF's addresses are decoded, and a dot before them is nothing", async () => {
+  const files = '<File ovf:id="f1" ovf:href="./my%20disk%C3%A9.vmdk"/>';
+  const path = await folder('address', { 'web01.ovf': envelope({ files }) });
+  await image(join(path, 'my diské.vmdk'));
+  const { described } = await describePlace(path, null, false);
+  assert.deepEqual([described.disks[0]!.path, described.disks[0]!.sizeBytes], ['my diské.vmdk', 8 * 2 ** 20]);
+  const asIs = '<File ovf:id="f1" ovf:href="100%.vmdk"/>';
+  await writeFile(join(path, 'web01.ovf'), envelope({ files: asIs }));
+  assert.equal((await describePlace(path, null, false)).described.disks[0]!.path, '100%.vmdk');
+  await writeFile(join(path, 'web01.ovf'), envelope({ files: asIs.replace('100%', '%2e%2e/x') }));
+  assert.deepEqual(found((await describePlace(path, null, false)).described, 'sda'), [['disk.outside', 'blocking']]);
+});
+
+test('what a disk is made from is said once: nothing, or a place that is not known', async () => {
+  const said = async (parts: Parameters<typeof envelope>[0]) => {
+    const path = await folder(`empty-${Math.random()}`, { 'web01.ovf': envelope({ files: '', ...parts }) });
+    return found((await describePlace(path, null, false)).described, 'sda').map(([id]) => id);
+  };
+  assert.deepEqual(await said({ disks: '<Disk ovf:diskId="d1" ovf:capacity="512"/>' }), ['disk.empty']);
+  assert.deepEqual(await said({ disks: '<Disk ovf:diskId="d1"/>' }), ['disk.no-size']);
+  assert.deepEqual(await said({ disks: '<Disk ovf:diskId="d1" ovf:capacity="512" ovf:lun_id="36001"/>' }), [
+    'disk.raw-device',
+  ]);
+  assert.deepEqual(await said({ disks: '<Disk ovf:diskId="d1" ovf:fileRef="f1"/>' }), ['disk.no-file']);
+  const absurd = `<Disk ovf:diskId="d1" ovf:capacity="${65 * 2 ** 40}"/>`;
+  await assert.rejects(said({ disks: absurd }), { code: 'HostileInput' });
+});
+
+test('what holds nothing is refused, or has a blocking finding', async () => {
+  const path = await folder('nothing', {
+    'a.vmx': '',
+    'b.raw': '',
+    'c.ovf': envelope({ hardware: CPU + item(4, 2, { VirtualQuantity: 0 }) }),
+  });
+  await assert.rejects(describePlace(join(path, 'a.vmx'), null, false), {
+    code: 'HostileInput',
+    message: /it is empty/,
+  });
+  assert.deepEqual(found((await describePlace(join(path, 'b.raw'), null, false)).described, 'vda'), [
+    ['disk.no-size', 'blocking'],
+  ]);
+  const { findings } = (await describePlace(join(path, 'c.ovf'), null, false)).described;
+  assert.ok(findings.some(({ id, severity }) => id === 'memory.unstated' && severity === 'blocking'));
+});
+
+test('a machine of a directory is described by its name, and a second one of a name in a package has its own', async () => {
+  const two = wrapped(
+    {},
+    `<VirtualSystemCollection ovf:id="all">${virtualSystem({}, 'web')}${virtualSystem({ hardware: CPU + item(4, 2, { VirtualQuantity: 2048 }) + SCSI + DISK }, 'web')}</VirtualSystemCollection>`,
+  );
+  const path = await folder('names', {
+    'app.ovf': two,
+    'web01.vmx': VMX,
+    'x.xml': '<domain type="kvm"/>',
+    'app.ovf.gz': 'x',
+  });
+  const memory = async (place: string, vm: string | null) =>
+    (await describePlace(place, vm, false)).described.memoryBytes / 2 ** 20;
+  assert.equal(await memory(path, 'web01'), 512);
+  assert.equal(await memory(path, 'app:web'), 1024);
+  assert.equal(await memory(path, 'app:web#2'), 2048);
+  assert.equal(await memory(join(path, 'app.ovf'), 'web#2'), 2048);
+  assert.equal(await memory(join(path, 'web01.vmx'), 'web01'), 512);
+  await assert.rejects(memory(path, 'app:db'), { code: 'NotFound', remedy: 'VMs there: app:web, app:web#2.' });
+  await assert.rejects(memory(path, null), { code: 'InvalidRequest', remedy: /app, web01, x/ });
+  await assert.rejects(memory(join(path, 'app.ovf.gz'), null), { code: 'NotSupported' });
+  const source = site(path);
+  assert.deepEqual(
+    (await source.inventory()).map(({ name }) => name),
+    ['app:web', 'app:web#2', 'web01', 'x'],
+  );
+  assert.equal((await source.describe('app:web#2')).name, 'app:web#2');
+  await rm(join(path, 'web01.vmx'));
+  await rm(join(path, 'x.xml'));
+  assert.equal(await memory(path, 'app:web#2'), 2048);
+});
+
+test('a directory that cannot be read does not hide the others', async (t) => {
+  const path = await folder('closed', { 'web01.vmx': VMX });
+  await mkdir(join(path, 'private'));
+  await chmod(join(path, 'private'), 0);
+  if (process.getuid?.() === 0) return t.skip('everything can be read as root');
+  assert.deepEqual(
+    (await site(path).inventory()).map(({ name, state }) => [name, state]),
+    [
+      ['web01', 'off'],
+      ['private/', 'other'],
+    ],
+  );
+});
+
+test("libvirt's XML is held to what libvirt could have written", async () => {
+  const domain = (inner: string) => `<domain type="kvm"><name>web01</name>${inner}</domain>`;
+  const memory = '<memory unit="MiB">512</memory>';
+  const disk = '<disk type="file" device="disk"><source file="/a/b.raw"/><target dev="vda"/></disk>';
+  const path = await folder('domain', { 'b.raw': Buffer.alloc(4096) });
+  const read = async (inner: string) => {
+    await writeFile(join(path, 'web01.xml'), domain(inner));
+    return (await describePlace(path, null, false)).described;
+  };
+  const vm = await read(`${memory}<vcpu>2</vcpu><devices>${disk}</devices>`);
+  assert.deepEqual(
+    [vm.memoryBytes, vm.cpu.count, vm.disks[0]!.path, vm.disks[0]!.sizeBytes],
+    [2 ** 29, 2, 'b.raw', 4096],
+  );
+  for (const bad of [
+    `${memory}<vcpu>1000000</vcpu>`,
+    `${memory}<vcpu>-1</vcpu>`,
+    `${memory}<vcpu>2</vcpu><cpu><topology sockets="1e9" cores="1" threads="1"/></cpu>`,
+    '<memory unit="furlong">512</memory>',
+    '<memory unit="constructor">512</memory>',
+    '<memory unit="EiB">512</memory>',
+    '<memory unit="TiB">512000000</memory>',
+    '<vcpu>1</vcpu>',
+    `${memory}<devices>${disk}${disk}</devices>`,
+  ]) {
+    await assert.rejects(read(bad), { code: 'HostileInput' }, bad);
+  }
+});
+
+test('a VMX in the encoding of its host names its disk as it is called', async () => {
+  // GBK: 磁 is B4C5, 盘 is C5CC.
+  const name = Buffer.from([0xb4, 0xc5, 0xc5, 0xcc]);
+  const [before = '', after = ''] = drive('sata0:0', '|NAME|.vmdk').split('|NAME|');
+  const path = await folder('gbk', {
+    'web01.vmx': Buffer.concat([Buffer.from(`.encoding = "GBK"\n${VMX}${before}`), name, Buffer.from(after)]),
+  });
+  await image(join(path, '磁盘.vmdk'));
+  const { described } = await describePlace(path, null, false);
+  assert.deepEqual([described.disks[0]!.path, described.disks[0]!.sizeBytes], ['磁盘.vmdk', 8 * 2 ** 20]);
+});
+
+test("macOS's companions in an OVA are no second descriptor", async () => {
+  const path = await folder('macos');
+  await writeFile(
+    join(path, 'web01.ova'),
+    Buffer.concat([
+      member({ name: './._web01.ovf' }, 'Mac OS X'),
+      member({ name: './web01.ovf' }, envelope({ disks: '', files: '', hardware: CPU + MEMORY })),
+      END,
+    ]),
+  );
+  assert.equal((await describePlace(path, null, false)).described.memoryBytes, 2 ** 30);
+});
