@@ -10,6 +10,7 @@ import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import { ownerOf, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { copyRateOf } from './copy-rate.js';
+import { readinessOf } from './inside-guest.js';
 import type { Assessment, MigrationActivities, Ref } from './io.js';
 
 export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess' | 'checkSites'> {
@@ -56,6 +57,8 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const running = run?.state === 'running' || run?.state === 'paused';
   const plan = planMove(found, facts, request);
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
+  const asked = request.prepareGuest;
+  const inside = asked && run?.state === 'running' ? await readinessOf(source, ref, asked) : null;
   const origin = { site: ref.source, vm: ref.vm, uuid: found.uuid };
   const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: plan.disks };
   const kept = await keptReplicas(deps, target, request.adoptReplica ?? null, spec);
@@ -63,6 +66,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const { findings, estimate } = judge(
     {
       migrationId: ref.migrationId,
+      readiness: inside,
       targetName: ref.targetName,
       found,
       plan,

@@ -5,6 +5,7 @@ import { cleanUpActivities } from './clean-up.js';
 import { cutOverActivities } from './cut-over.js';
 import { notifyActivities } from './notify.js';
 import { passActivities } from './pass.js';
+import { prepareGuestActivities } from './prepare-guest.js';
 import { rehearseActivities } from './rehearse.js';
 import { reportActivities } from './report.js';
 
@@ -12,6 +13,7 @@ import { reportActivities } from './report.js';
 export function createActivities(deps: ActivityDeps): MigrationActivities {
   return {
     ...assessActivities(deps),
+    ...prepareGuestActivities(deps),
     ...passActivities(deps),
     ...rehearseActivities(deps),
     ...cutOverActivities(deps),

@@ -1,9 +1,18 @@
 import type { Estimate } from '../src/model/estimate.js';
 import type { Finding } from '../src/model/finding.js';
-import type { DiskRecord, Evidence, MigrationStatus, PassKind, PassRecord, ProbeResult } from '../src/model/status.js';
+import type {
+  DiskRecord,
+  Evidence,
+  MigrationStatus,
+  PassKind,
+  PassRecord,
+  PreparationRecord,
+  ProbeResult,
+} from '../src/model/status.js';
 import type { PlannedDisk } from '../src/model/target.js';
 import type { GuestFacts, VmDescription } from '../src/model/vm.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
+import type { GuestCommand } from '../src/request/prepare-guest.js';
 import type { Probe } from '../src/request/probe.js';
 
 /** What crosses between workflows and activities: plain JSON, no secrets, no block maps. */
@@ -43,6 +52,8 @@ export interface PassInput extends Ref {
   kind: PassKind;
   disks: string[];
   quiesce: 'auto' | 'required' | 'never';
+  /** Run in the running guest before and after its point in time. Default: none. */
+  commands?: { before: GuestCommand[]; after: GuestCommand[] };
   bandwidth: string | null;
   diskPrint: string;
   hardwarePrint: string;
@@ -90,6 +101,22 @@ export interface RehearsalResult {
   defineMs: number;
   probes: ProbeResult[];
   evidence: Evidence[];
+}
+
+/** One step of what is prepared in the running guest before the first pass. */
+export type PreparationStep =
+  | { kind: 'free-space'; sources: ('package-caches' | 'temporary-files')[] }
+  | { kind: 'virtio-in-initramfs' }
+  | { kind: 'trim' }
+  | { kind: 'check-space'; leastBytes: number };
+
+export interface PutBackResult {
+  /** Each service that was to run again, and why it does not. */
+  services: { name: string; error: string | null }[];
+  /** Files that were removed from the guest. */
+  removed: string[];
+  /** Why nothing could be done in the guest, or null. */
+  stays: string | null;
 }
 
 export interface StopResult {
@@ -141,6 +168,17 @@ export interface MigrationActivities {
    * Fails as `AlreadyClaimed` where another migration has the VM.
    */
   prepare(input: Ref & { uuid: string; disks: PlannedDisk[]; adopt: string | null }): Promise<void>;
+  /** One change in the guest of the running source. Fails as `GuestUnwilling` or `NoSpace`, which are a human's to mend. */
+  prepareGuest(input: Ref & { step: PreparationStep }): Promise<PreparationRecord[]>;
+  /** Stops services in the guest, each noted in the claim before; those that do not run stay so. */
+  stopServices(input: Ref & { services: string[]; timeoutMs: number }): Promise<PreparationRecord[]>;
+  /**
+   * Starts the services that the claim says were stopped, and those named, where the guest runs; with `traces`, removes
+   * what else preparation left in it. A guest that does not answer fails as `GuestUnwilling`, or with `giveUp` is told.
+   */
+  putBackGuest(
+    input: Ref & { services: string[]; timeoutMs: number; traces: boolean; giveUp: boolean },
+  ): Promise<PutBackResult>;
   runPass(input: PassInput): Promise<PassResult>;
   verifyPass(input: Ref & { bandwidth: string | null; readBack?: boolean }): Promise<DiskRecord[]>;
   rehearse(input: RehearsalInput): Promise<RehearsalResult>;

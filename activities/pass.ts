@@ -9,6 +9,7 @@ import { driftOfDisks } from './cut-over.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { MigrationActivities, PassInput, PassResult } from './io.js';
 import { SiteLimits } from './limits.js';
+import { withPointCommands } from './point-commands.js';
 import { Progress } from './progress.js';
 import { keptSides, type KeptSides } from './sides.js';
 import { assertUntouched, lookAtStopped, type Stopped } from './stopped.js';
@@ -152,7 +153,7 @@ async function copyPass(deps: ActivityDeps, input: PassInput, running: Running):
   const replica = await opening;
   try {
     const seen = await looking;
-    const point = await openPoint(deps, source, input, replica, signal);
+    const point = await openPoint(deps, source, input, replica, seen.instance !== null, signal);
     const lost = new AbortController();
     const final = input.kind === 'final';
     const lookingFirst = final ? lookAtStopped(source, input, signal) : Promise.resolve(null);
@@ -231,6 +232,7 @@ async function openPoint(
   source: Site,
   input: PassInput,
   replica: OpenReplica,
+  running: boolean,
   signal: AbortSignal,
 ): Promise<OpenPoint> {
   const points = replica.state.torn?.points ?? [];
@@ -240,7 +242,8 @@ async function openPoint(
   const checkpoint = known ? current : pointName(input, points.length + 1);
   const { vm, disks, quiesce } = input;
   const since = sinceOf(replica.state, points);
-  const point = await source.openPoint({ owner: ownerOf(deps, input), vm, disks, checkpoint, since, quiesce }, signal);
+  const open = () => source.openPoint({ owner: ownerOf(deps, input), vm, disks, checkpoint, since, quiesce }, signal);
+  const point = await (running ? withPointCommands(source, input, known, open) : open());
   try {
     await replica.notePoint(point.checkpoint);
     return point;

@@ -31,6 +31,9 @@ const MANNERS: Record<Manner, { tries: number; scheduleToStartTimeout?: number }
 
 /** A copy may take days. */
 const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
+  'prepareGuest',
+  'stopServices',
+  'putBackGuest',
   'runPass',
   'verifyPass',
   'rehearse',

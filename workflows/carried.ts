@@ -21,6 +21,9 @@ export interface Marks {
   targetConfirmedDown: boolean;
   sourceConfirmedDown: boolean;
   probesPassed: boolean;
+  /** Something was changed in the guest that goes again on the way back. Default false, as the next one. */
+  guestPrepared?: boolean;
+  servicesStopped?: boolean;
 }
 
 /** Everything of a migration that outlives a continue-as-new. Plain JSON. */
@@ -139,6 +142,7 @@ function statusAtBegin(request: MigrateVmRequest): MigrationStatus {
     downtimeMs: null,
     disks: [],
     findings: [],
+    preparation: [],
     probes: [],
     evidence: [],
     trail: [],

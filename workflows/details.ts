@@ -56,6 +56,19 @@ export function detailsOf(status: MigrationStatus): string {
       ),
     );
   }
+  if (status.preparation.length > 0) {
+    lines.push(
+      '## Changed in the guest',
+      table(
+        ['What', 'Result', 'Put back'],
+        status.preparation.map(({ action, subject, result, putBack }) => [
+          `${action} ${subject}`.trim(),
+          result,
+          putBack ?? '',
+        ]),
+      ),
+    );
+  }
   if (status.passes.length > 0) {
     lines.push(
       '## Passes',

@@ -22,6 +22,7 @@ import { seed, syncUntilDue } from './phases/sync.js';
 import { callOff, cutOver, stopSource } from './phases/cut-over.js';
 import { awaitAcceptance, finalize } from './phases/accept.js';
 import { goBack } from './phases/go-back.js';
+import { prepareGuest } from './phases/prepare-guest.js';
 import { tell, writeReport } from './tell.js';
 import { troubleOf } from './trouble.js';
 
@@ -74,6 +75,7 @@ async function goForward(line: Line): Promise<Outcome | null> {
     if (status.phase !== 'awaiting-acceptance' && status.phase !== 'finalizing') {
       if (!migration.seeded) {
         await prepare(line);
+        await prepareGuest(line);
         await seed(line);
       }
       // The run before was left while it called a cutover off.

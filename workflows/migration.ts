@@ -1,6 +1,13 @@
 import { ApplicationFailure, patched, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { Evidence, MigrationStatus, PassRecord, Phase, ProbeResult } from '../src/model/status.js';
+import type {
+  Evidence,
+  MigrationStatus,
+  PassRecord,
+  Phase,
+  PreparationRecord,
+  ProbeResult,
+} from '../src/model/status.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
 import type { Assessment, Ref } from '../activities/io.js';
 import { atBegin, type Carried, type Marks, type Side, type Wishes } from './carried.js';
@@ -14,6 +21,7 @@ const KEPT_TRAIL = 500;
 const KEPT_EVENTS = 500;
 const KEPT_PHASES = 300;
 const KEPT_EVIDENCE = 40;
+const KEPT_PREPARATION = 200;
 /** Of a tool's last words: a status has to fit into a continue-as-new (2 MiB). */
 const MOST_CHARACTERS = 1_000;
 
@@ -42,6 +50,8 @@ export class Migration {
     readonly carried: Carried,
   ) {
     const { migrationId, vm, source, target, targetName } = carried.status;
+    // None in what a run of an older version hands on.
+    carried.status.preparation ??= [];
     this.ref = { migrationId, vm, source, target, targetName };
   }
 
@@ -154,6 +164,18 @@ export class Migration {
     if (this.status.passes.length > KEPT_PASSES) this.status.passes.splice(1, 1);
     // What was predicted stands from here on, to be held against what is measured.
     if (record.kind !== 'final') this.repredict();
+  }
+
+  /** Notes changes in the guest; one of the same thing takes the place of the one before. */
+  prepared(records: readonly PreparationRecord[]): void {
+    const { preparation } = this.status;
+    for (const record of records) {
+      const same = preparation.findIndex((each) => each.action === record.action && each.subject === record.subject);
+      const kept = { ...record, result: brief(record.result), commands: record.commands.map(brief) };
+      if (same >= 0) preparation[same] = kept;
+      else keep(preparation, kept, KEPT_PREPARATION);
+    }
+    this.changed();
   }
 
   /** Takes the approval back; another is needed from here on, and people are told so. */

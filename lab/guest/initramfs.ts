@@ -26,6 +26,7 @@ const PLACES: Record<string, string> = {
   churn: 'bin/churn',
   shutdown: 'sbin/shutdown',
   'power-button': 'etc/acpi/PWRF/00000080',
+  web: 'etc/init.d/web',
   'index.cgi': 'www/cgi-bin/index.cgi',
   'os-release': 'etc/os-release',
   modules: 'etc/modules',

@@ -7,6 +7,7 @@ import { guestOsRules } from './guest-os.js';
 import { hostRules } from './host.js';
 import { identityRules } from './identity.js';
 import { networkRules } from './network.js';
+import { prepareRules } from './prepare.js';
 import { rehearsalRules } from './rehearsal.js';
 import type { Facts, Rule } from './rule.js';
 import { storageRules } from './storage.js';
@@ -26,6 +27,7 @@ export const RULES: readonly Rule[] = [
   ...firmwareRules,
   ...deviceRules,
   ...guestOsRules,
+  ...prepareRules,
   ...rehearsalRules,
 ];
 

@@ -1,6 +1,7 @@
 import type { Abilities } from '../model/abilities.js';
 import type { CopyRate, Estimate } from '../model/estimate.js';
 import type { Finding } from '../model/finding.js';
+import type { GuestReadiness } from '../model/guest-inside.js';
 import type { TargetFacts } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
@@ -15,6 +16,8 @@ export interface Read {
   targetName: string;
   /** As the source describes it. */
   found: VmDescription;
+  /** The inside of the running guest, looked at where its preparation is asked for. Default: not. */
+  readiness?: GuestReadiness | null;
   plan: Plan;
   source: {
     abilities: Abilities;
@@ -34,11 +37,12 @@ export interface Judgement {
 
 /** What stands against the move or should be known before: pure, the same for one VM and for each of a whole site. */
 export function judge(read: Read, request: MigrateVmRequest): Judgement {
-  const { migrationId, targetName, found, plan, source, target, rate } = read;
+  const { migrationId, targetName, found, readiness = null, plan, source, target, rate } = read;
   const facts: Facts = {
     migrationId,
     source: { abilities: source.abilities, running: source.running },
     vm: plan.description,
+    readiness,
     targetName,
     networks: plan.networks,
     disks: plan.disks,

@@ -1,6 +1,7 @@
 import type { Abilities } from '../model/abilities.js';
 import type { CopyRate } from '../model/estimate.js';
 import type { Found, Severity } from '../model/finding.js';
+import type { GuestReadiness } from '../model/guest-inside.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription, VmDisk } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
@@ -16,13 +17,15 @@ export interface Facts {
   /** As wished for the target: without the disks left behind, with the CPUs and the memory asked for. */
   vm: VmDescription;
   targetName: string;
+  /** The inside of the running guest, looked at where its preparation is asked for; else null. */
+  readiness: GuestReadiness | null;
   /** Source network -> target network. */
   networks: Readonly<Record<string, string>>;
   disks: readonly PlannedDisk[];
   target: TargetFacts & { abilities: Abilities };
   /** What copying is reckoned with. */
   rate: CopyRate;
-  request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes'>;
+  request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes' | 'prepareGuest'>;
 }
 
 export interface Rule {

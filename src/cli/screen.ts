@@ -34,6 +34,7 @@ export function page({ status, live, workflowId, nowMs }: View): string[] {
     field('downtime', downtimeWords(status)),
     ...(status.bandwidth ? [field('limit', status.bandwidth)] : []),
     ...(status.approval ? [field('approved', approvalWords(status.approval))] : []),
+    ...preparationLines(status),
     ...findingLines(status),
     ...(running && status.decisions.length > 0 ? [field('you can', verbs(status.decisions).join(', '))] : []),
     ...(status.reportPath ? [field('report', status.reportPath)] : []),
@@ -112,6 +113,16 @@ function downtimeWords(status: MigrationStatus): string {
 function approvalWords(approval: NonNullable<MigrationStatus['approval']>): string {
   const when = approval.cutoverAt ? `, cutover at ${formatInstant(approval.cutoverAt)}` : '';
   return `by ${approval.by ?? 'somebody'} at ${formatInstant(approval.at)}${when}; lapses ${formatInstant(approval.expiresAt)}`;
+}
+
+/** Not what only looked. */
+function preparationLines({ preparation }: MigrationStatus): string[] {
+  return preparation
+    .filter(({ action }) => action !== 'check-space')
+    .map(({ action, subject, result, putBack }) => {
+      const what = [action.replaceAll('-', ' '), subject].filter(Boolean).join(' ');
+      return field('in guest', `${what}: ${putBack ?? result}`);
+    });
 }
 
 function findingLines(status: MigrationStatus): string[] {

@@ -11,6 +11,7 @@ import {
   passRecord,
   phaseRecord,
   prediction,
+  preparationRecord,
   probeResult,
 } from './status.js';
 
@@ -35,6 +36,7 @@ export const migrationReport = z.strictObject({
   passCount: z.number().int(),
   disks: z.array(diskRecord),
   findings: z.array(finding),
+  preparation: z.array(preparationRecord).default([]).describe("What was changed in the source's guest, as asked for."),
   decisions: z.array(decisionRecord),
   events: z.array(auditEntry),
   evidence: z.array(evidence),

@@ -99,6 +99,19 @@ export const diskRecord = z.strictObject({
 });
 export type DiskRecord = z.infer<typeof diskRecord>;
 
+/** One change in the source's guest that the request asked for. */
+export const preparationRecord = z.strictObject({
+  action: z.enum(['stop-service', 'free-space', 'trim', 'virtio-in-initramfs', 'check-space']),
+  subject: z.string().describe('The service, the kind of space, the file system; empty where there is only one.'),
+  at: z.string(),
+  commands: z.array(z.string()).describe('What was run in the guest.'),
+  result: z.string().describe('In words.'),
+  freedBytes: z.number().nullable().describe('By freeing or trimming; null where nothing is freed or nobody counts.'),
+  putBackAt: z.string().nullable().describe('When it was put back, as the migration went back.'),
+  putBack: z.string().nullable().describe('How, or why it stays; null where nothing is to be put back.'),
+});
+export type PreparationRecord = z.infer<typeof preparationRecord>;
+
 export const phaseRecord = z.strictObject({ name: phase, startedAt: z.string(), endedAt: z.string().nullable() });
 
 /** Live figures of one disk, as the heartbeat details of the running activity carry them. */
@@ -152,6 +165,7 @@ export const migrationStatus = z.strictObject({
   downtimeMs: z.number().nullable(),
   disks: z.array(diskRecord),
   findings: z.array(finding),
+  preparation: z.array(preparationRecord).default([]).describe("What was changed in the source's guest, as asked for."),
   probes: z.array(probeResult),
   evidence: z.array(evidence),
   trail: z.array(decisionRecord),

@@ -1,6 +1,13 @@
 import type { BlockReader, BlockStore } from '../blocks/block-device.js';
 import type { Abilities } from '../model/abilities.js';
 import type { Finding } from '../model/finding.js';
+import type {
+  AgentFacts,
+  GuestExecOptions,
+  GuestExecResult,
+  GuestFilesystem,
+  TrimmedFilesystem,
+} from '../model/guest-inside.js';
 import type { ProbeResult } from '../model/status.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { GuestFacts, PowerState, VmDescription, VmSummary } from '../model/vm.js';
@@ -28,7 +35,14 @@ export interface Claim extends Owner {
   /** What the VM was when it was claimed, so that `recover` can put it back without the workflow. */
   ran?: 'yes' | 'no' | undefined;
   autostart?: 'yes' | 'no' | undefined;
+  /** Services of the guest that ran and were stopped for the migration, by their names with a space between. */
+  stoppedServices?: string | undefined;
+  /** Whether a file that builds virtio into the guest's initramfs was added to it. */
+  addedVirtio?: 'yes' | undefined;
 }
+
+/** What a preparation writes down in the claim before it changes the guest. */
+export type ClaimNotes = Pick<Claim, 'stoppedServices' | 'addedVirtio'>;
 
 /** A VM's run: a different `instance` means that it was stopped and started in between. */
 export interface RunState {
@@ -71,6 +85,23 @@ export interface VmSite {
   forceOff(vm: string, signal?: AbortSignal): Promise<void>;
   /** What answers in a running guest. Ports are tried from the site itself. */
   guestFacts(vm: string, signal?: AbortSignal): Promise<GuestFacts>;
+  /** What the running guest's agent lets itself be asked; null where none answers. */
+  agentFacts(vm: string, signal?: AbortSignal): Promise<AgentFacts | null>;
+  /**
+   * Runs a program in the guest, through its agent, and waits for its end. Not idempotent: what it runs has to be. A
+   * program that is waited for no more, as its time is over or `signal` fired, goes on in the guest.
+   * @throws VmferryError `GuestUnwilling`: no agent, one that does not allow it, no such program, or not ended in its time.
+   */
+  guestExec(
+    vm: string,
+    command: readonly [string, ...string[]],
+    options: GuestExecOptions,
+    signal?: AbortSignal,
+  ): Promise<GuestExecResult>;
+  /** Has the guest tell its disks which blocks are free. @throws VmferryError `GuestUnwilling`. */
+  guestTrim(vm: string, signal?: AbortSignal): Promise<TrimmedFilesystem[]>;
+  /** What is mounted in the guest, and the room there. @throws VmferryError `GuestUnwilling`. */
+  guestFilesystems(vm: string, signal?: AbortSignal): Promise<GuestFilesystem[]>;
   /** Tries one probe once. */
   probe(vm: string, probe: Probe, signal?: AbortSignal): Promise<Pick<ProbeResult, 'passed' | 'detail'>>;
   /** Waits for a reset or reboot of the running guest; false when there was none in that time. */
@@ -131,6 +162,8 @@ export interface SourceSite extends VmSite {
   /** Sets the claim atomically. Claiming again by the same migration is no error. @throws VmferryError `AlreadyClaimed` naming the first. */
   claim(vm: string, claim: Claim, signal?: AbortSignal): Promise<void>;
   readClaim(vm: string, signal?: AbortSignal): Promise<Claim | null>;
+  /** Writes notes into this migration's claim, each replacing the one before; one that is empty is taken out. @throws VmferryError `Drift` where it holds none. */
+  noteInClaim(vm: string, migrationId: string, notes: ClaimNotes, signal?: AbortSignal): Promise<void>;
   /** Removes the claim if it is this migration's. */
   releaseClaim(vm: string, migrationId: string, signal?: AbortSignal): Promise<void>;
   /**

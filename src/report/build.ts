@@ -28,6 +28,7 @@ export function buildReport(status: MigrationStatus, endedAt?: string): Migratio
     passCount: status.passCount,
     disks: status.disks,
     findings: status.findings,
+    preparation: status.preparation,
     decisions: status.trail,
     events: status.events,
     evidence: status.evidence,

@@ -10,6 +10,7 @@ import {
   ledger,
   passes,
   prediction,
+  preparation,
   probes,
   section,
 } from './sections.js';
@@ -41,6 +42,7 @@ export function renderHtml(report: MigrationReport, pictures: Pictures = {}): st
         ${section('Estimate', estimate(report))} ${section('Downtime', prediction(report))}
         ${section('Passes', passes(report), 'No pass was made.')} ${section('Disks', disks(report))}
         ${section('Findings', findings(report), 'Nothing was found.')}
+        ${section('Changed in the guest', preparation(report))}
         ${section('Decisions', decisions(report), 'Nobody decided anything.')} ${section('Probes', probes(report))}
         ${section('Evidence', evidence(report, pictures))}
         ${section('What was created outside', ledger(report), 'Nothing was created.')}

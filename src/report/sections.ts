@@ -147,6 +147,22 @@ export function findings(report: Pick<MigrationReport, 'findings'>): Markup | nu
   ]);
 }
 
+export function preparation(report: MigrationReport): Markup | null {
+  return table(report.preparation, [
+    { title: 'Time', cell: (each) => formatInstant(each.at), as: 'nowrap' },
+    { title: 'What', cell: (each) => `${each.action.replaceAll('-', ' ')} ${each.subject}`.trim() },
+    {
+      title: 'Run in the guest',
+      cell: (each) => html`${each.commands.map((command) => html`<span class="mono">${command}</span><br />`)}`,
+    },
+    { title: 'Result', cell: (each) => each.result },
+    {
+      title: 'Put back',
+      cell: (each) => [each.putBack, each.putBackAt && formatInstant(each.putBackAt)].filter(Boolean).join(', ') || '–',
+    },
+  ]);
+}
+
 export function decisions(report: MigrationReport): Markup | null {
   const shown = table(report.decisions, [
     { title: 'Time', cell: (each) => formatInstant(each.at), as: 'nowrap' },

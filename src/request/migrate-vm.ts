@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { diskId, idOfMigration, siteName, vmName } from './names.js';
+import { prepareGuest } from './prepare-guest.js';
 import { probe } from './probe.js';
 import { duration, instant, rate, size, timeOfDay, timeZone } from './units.js';
 
@@ -93,6 +94,7 @@ export const migrateVmRequest = z.strictObject({
         ),
     })
     .prefault({}),
+  prepareGuest: prepareGuest.optional(),
   rehearsal: z
     .strictObject({
       enabled: z.boolean().default(true),

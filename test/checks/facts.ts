@@ -1,6 +1,7 @@
 import type { Facts } from '../../src/checks/index.js';
 import { rateFrom } from '../../src/checks/rate.js';
 import type { Abilities } from '../../src/model/abilities.js';
+import type { GuestReadiness } from '../../src/model/guest-inside.js';
 import type { TargetFacts, TargetLimits } from '../../src/model/target.js';
 import { describeDomain } from '../../src/platforms/libvirt/describe.js';
 import type { ImageInfo } from '../../src/platforms/libvirt/image-info.js';
@@ -33,6 +34,7 @@ export interface Given {
   able: Partial<Abilities>;
   target: Partial<TargetFacts>;
   limits: Partial<TargetLimits>;
+  readiness: GuestReadiness | null;
   networks: Record<string, string>;
   request: Partial<MigrateVmInput>;
 }
@@ -71,6 +73,7 @@ const PLAIN: Given = {
   able: {},
   target: {},
   limits: {},
+  readiness: null,
   networks: { lan: 'lan' },
   request: {},
 };
@@ -120,6 +123,7 @@ export function factsOf(change: Partial<Given> = {}): Facts {
     migrationId: ID,
     source: { abilities: { ...ABLE, ...given.source }, running: given.running },
     vm: { ...vm, disks: wanted, findings: [] },
+    readiness: given.readiness,
     targetName: request.targetName ?? vm.name,
     networks: given.networks,
     disks: wanted.map(({ id, sizeBytes }) => ({

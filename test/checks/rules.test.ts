@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { check, RULES } from '../../src/checks/index.js';
 import { severity as severities } from '../../src/model/finding.js';
+import type { AgentFacts, GuestReadiness } from '../../src/model/guest-inside.js';
 import type { TargetFacts } from '../../src/model/target.js';
+import type { PrepareGuest } from '../../src/request/prepare-guest.js';
 import { disk, factsOf, GIB, I440FX, MIB, nic, Q35, TARGET, uefi, type Given } from './facts.js';
 
 /** Each rule where it speaks, alone, and where it does not. */
@@ -24,6 +26,17 @@ const AGENT_AND = (more: string) => `<channel><target type='virtio' name='org.qe
 const SATA_ONLY = { disks: disk('sda', 'sata') };
 const drives = (count: number) =>
   Array.from({ length: count }, (_, index) => disk(`hd${String.fromCharCode(97 + index)}`, 'ide')).join('');
+
+/** A guest that can be prepared, but for what a test says; and what is asked of it. */
+const inside = (change: Partial<GuestReadiness> = {}, agent: Partial<AgentFacts> = {}): GuestReadiness => ({
+  agent: { os: 'debian', mayExec: true, mayTrim: true, mayLook: true, ...agent },
+  ...{ services: {}, rootFreeBytes: 2 * GIB },
+  ...change,
+});
+const asks = (prepareGuest: Partial<PrepareGuest>, guest: GuestReadiness | null = inside()): Partial<Given> => ({
+  ...{ request: { prepareGuest }, readiness: guest, disks: DISCARDING },
+});
+const DISCARDING = disk().replace("type='qcow2'", "type='qcow2' discard='unmap'");
 
 const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
   'blocking network.unmapped': [{ networks: {} }, {}],
@@ -163,6 +176,34 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
     { guestOs: 'http://microsoft.com/win/2k19', ...SATA_ONLY },
     { guestOs: 'http://microsoft.com/win/2k19' },
   ],
+  'warning prepare.off': [{ ...asks({ freeSpace: ['package-caches'] }, null), running: false }, asks({ trim: true })],
+  'blocking prepare.agent-missing': [asks({ trim: true }, inside({ agent: null })), asks({ trim: true })],
+  'blocking prepare.agent-blocks': [
+    asks({ beforePoint: [{ run: ['sync'], timeout: '1s' }] }, inside({}, { mayExec: false })),
+    asks({ trim: true, minFree: '1GiB' }, inside({}, { mayExec: false })),
+  ],
+  'blocking prepare.windows': [
+    asks({ stopServices: ['db'] }, inside({ services: null }, { os: 'mswindows' })),
+    asks({ trim: true, minFree: '1GiB' }, inside({}, { os: 'mswindows' })),
+  ],
+  'blocking prepare.service-unknown': [
+    asks({ stopServices: ['db'] }, inside({ services: { db: 'unknown' } })),
+    asks({ stopServices: ['db'] }, inside({ services: { db: 'active' } })),
+  ],
+  'warning prepare.service-unclear': [
+    asks({ stopServices: ['db'] }, inside({ services: { db: 'unclear' } })),
+    asks({ stopServices: ['db'] }, inside({ services: { db: 'active' } })),
+  ],
+  'info prepare.service-off': [
+    asks({ stopServices: ['db'] }, inside({ services: { db: 'inactive' } })),
+    asks({ stopServices: ['db'] }, inside({ services: { db: 'active' } })),
+  ],
+  'blocking prepare.space-low': [asks({ minFree: '3GiB' }), asks({ minFree: '2GiB' })],
+  'warning prepare.space-low': [
+    asks({ minFree: '3GiB', freeSpace: ['package-caches'] }),
+    asks({ minFree: '2GiB', freeSpace: ['package-caches'] }),
+  ],
+  'warning prepare.trim-idle': [{ ...asks({ trim: true }), disks: disk() }, asks({ trim: true })],
   'blocking rehearsal.not-isolated': [
     { able: { isolatedBoot: false } },
     { able: { isolatedBoot: false }, request: { rehearsal: { enabled: false } } },

@@ -73,6 +73,16 @@ export function sampleStatus(changes: Partial<MigrationStatus> = {}): MigrationS
       { name: 'vda', sizeBytes: 8 * 1024 * MIB, rootDigest: 'a3'.repeat(32), verifiedAt: at(1053) },
       { name: 'vdb', sizeBytes: 20 * 1024 * MIB, rootDigest: '5e0f'.repeat(16), verifiedAt: at(1053) },
     ],
+    preparation: [
+      {
+        ...{ action: 'free-space', subject: 'package-caches', at: at(5), commands: ['apt-get clean'] },
+        ...{ result: '412 MiB more are free', freedBytes: 412 * MIB, putBackAt: null, putBack: null },
+      },
+      {
+        ...{ action: 'stop-service', subject: 'nginx', at: at(1051), commands: ['systemctl stop -- nginx'] },
+        ...{ result: 'stopped', freedBytes: null, putBackAt: null, putBack: null },
+      },
+    ],
     findings: [
       {
         id: 'guest.agent-missing',

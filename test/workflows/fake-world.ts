@@ -24,6 +24,12 @@ export class FakeWorld {
   readonly passInputs: PassInput[] = [];
   readonly notices: string[] = [];
   readonly watchedForMs: number[] = [];
+  /** Steps of preparation that were done, in order. */
+  readonly prepared: string[] = [];
+  /** Services that run, and those that the claim says were stopped. */
+  readonly services = new Set<string>();
+  readonly noted = new Set<string>();
+  readonly putBacks: { traces: boolean; giveUp: boolean }[] = [];
   /** Of each step that starts or plugs in the target: whether the source was declared down. */
   readonly confirmedDown: boolean[] = [];
   /** Name under which the history is recorded, where that is asked for. */
@@ -147,6 +153,38 @@ export class FakeWorld {
         this.claimed = true;
         this.replica = true;
         return done;
+      },
+      prepareGuest: ({ step }) => {
+        this.prepared.push(step.kind);
+        const rest = { at: new Date().toISOString(), freedBytes: null, putBackAt: null, putBack: null };
+        return Promise.resolve([{ action: step.kind, subject: '', commands: ['as told'], result: 'done', ...rest }]);
+      },
+      stopServices: ({ services }) => {
+        const rest = { at: new Date().toISOString(), freedBytes: null, putBackAt: null, putBack: null };
+        const running = services.filter((name) => this.services.has(name));
+        for (const name of running) {
+          this.services.delete(name);
+          this.noted.add(name);
+        }
+        return Promise.resolve(
+          services.map((subject) => ({
+            action: 'stop-service' as const,
+            subject,
+            commands: [],
+            result: 'as told',
+            ...rest,
+          })),
+        );
+      },
+      putBackGuest: ({ services, traces, giveUp }) => {
+        this.putBacks.push({ traces, giveUp });
+        if (!this.sourceRuns) this.violations.push('services started while the source is off');
+        if (!this.claimed) this.violations.push('services started without a claim');
+        const names = [...new Set([...services, ...this.noted])];
+        for (const name of names) this.services.add(name);
+        this.noted.clear();
+        const removed = traces && this.prepared.includes('virtio-in-initramfs') ? ['/etc/dracut.conf.d/x.conf'] : [];
+        return Promise.resolve({ services: names.map((name) => ({ name, error: null })), removed, stays: null });
       },
       runPass: (input) => this.pass(input),
       verifyPass: () =>

@@ -8,6 +8,7 @@ import type { Migration } from '../migration.js';
 import { tell } from '../tell.js';
 import { troubleOf } from '../trouble.js';
 import { pass } from './pass.js';
+import { putBackGuest, stopServices } from './prepare-guest.js';
 import { whatHoldsCutover } from './sync.js';
 
 /** While a human is asked, the guest is asked to stop by one step for so long: what comes interrupts it. */
@@ -37,6 +38,7 @@ export async function stopSource(line: Line): Promise<boolean> {
   }
   assessment.running = look.running;
   if (look.facts) assessment.facts = merged(assessment.facts, look.facts);
+  if (look.running) await stopServices(line);
   marks.sourceStopping = true;
   const stopped = look.running ? await stopGuest(line) : true;
   if (!stopped) {
@@ -120,6 +122,7 @@ async function putBack(line: Line, summary: string, start: boolean): Promise<voi
     // Nothing was defined there yet: a target that is out of reach keeps nobody from going back.
     targetConfirmedDown: true,
   }));
+  await putBackGuest(line);
   marks.sourceStopping = false;
   marks.autostartHeld = false;
 }

@@ -2,6 +2,7 @@ import { patched } from '@temporalio/workflow';
 import { formatDuration, formatInstant } from '../../src/model/format.js';
 import { parseDurationMs } from '../../src/request/units.js';
 import type { Line } from '../line.js';
+import { putBackGuest } from './prepare-guest.js';
 
 /** A guest that was asked to stop and does so after this was stopped by somebody else. */
 const MOST_WATCH_MS = 10 * 60_000;
@@ -49,6 +50,7 @@ export async function goBack(line: Line): Promise<void> {
     marks.sourceOff = false;
     migration.event(restored === null ? 'the source was declared down, and was not started' : back);
   }
+  await putBackGuest(line, { traces: true });
   // While the claim still keeps another migration from cutting over. `patched` can go with the last migration that was
   // begun before 2026-12.
   if (carried.calledOffAt && !marks.sourceConfirmedDown && patched('watch-late-stop')) await watchLateStop(line);
@@ -72,7 +74,9 @@ async function watchLateStop(line: Line): Promise<void> {
     autostart: assessment.autostart,
     targetConfirmedDown: marks.targetConfirmedDown,
   }));
-  if (seen?.startedAgain) migration.event('the guest stopped after all, and was started again');
+  if (!seen?.startedAgain) return;
+  migration.event('the guest stopped after all, and was started again');
+  await putBackGuest(line, { again: true });
 }
 
 /** Removes what the migration left at both sides. A side that a human declared down is left as it is. */

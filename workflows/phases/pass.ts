@@ -1,10 +1,12 @@
 import { blockers } from '../../src/model/finding.js';
 import type { PassKind } from '../../src/model/status.js';
+import type { MigrateVmRequest } from '../../src/request/migrate-vm.js';
 import { parseSizeBytes } from '../../src/request/units.js';
 import type { PassInput, PassResult } from '../../activities/io.js';
 import type { Line } from '../line.js';
 import type { Migration } from '../migration.js';
 import { auditDue, noteAudit, withdraw } from './audit.js';
+import { putBackGuest } from './prepare-guest.js';
 
 /** A guest that stops this long after its cutover was called off was stopped by somebody else. */
 const LATE_STOP_MS = 30 * 60_000;
@@ -47,12 +49,18 @@ function passInput(migration: Migration, kind: PassKind, number: number): PassIn
     kind,
     disks: assessment.disks.map((disk) => disk.id),
     quiesce: kind === 'final' ? 'never' : request.sync.quiesce,
+    ...(kind === 'final' ? {} : commandsAround(request)),
     bandwidth: status.bandwidth,
     diskPrint: assessment.diskPrint,
     hardwarePrint: assessment.hardwarePrint,
     audit: kind !== 'seed' && (carried.distrusted || (kind === 'delta' && auditDue(migration))),
     verify: kind !== 'final',
   };
+}
+
+function commandsAround({ prepareGuest }: MigrateVmRequest): Pick<PassInput, 'commands'> {
+  const { beforePoint: before = [], afterPoint: after = [] } = prepareGuest ?? {};
+  return before.length + after.length === 0 ? {} : { commands: { before, after } };
 }
 
 function note(migration: Migration, result: PassResult): void {
@@ -129,4 +137,5 @@ async function startAgain(line: Line): Promise<void> {
   }));
   carried.calledOffAt = null;
   migration.event('the guest stopped after its cutover had been called off, and was started again');
+  await putBackGuest(line, { again: true });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { VmferryError } from '../../errors.js';
-import { createText, makeDirectory, readText } from '../../exec/files.js';
-import type { Claim } from '../platform.js';
+import { createText, makeDirectory, readText, writeText } from '../../exec/files.js';
+import type { Claim, ClaimNotes } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
 import { readMark, removeMark, setMark } from './marks.js';
 
@@ -20,6 +20,8 @@ const claimText = z.object({
   claimedAt: z.string(),
   ran: z.enum(['yes', 'no']).optional(),
   autostart: z.enum(['yes', 'no']).optional(),
+  stoppedServices: z.string().optional(),
+  addedVirtio: z.literal('yes').optional(),
 });
 
 export function claimFolder(at: LibvirtConnection): string {
@@ -49,6 +51,32 @@ export async function readClaim(at: LibvirtConnection, vm: string, signal?: Abor
   return (
     parseClaim(await readText(at.host, path, { signal })) ?? markedClaim(await readMark(at, uuid, CLAIM_URI, signal))
   );
+}
+
+/** The file first: of the two, it is the one that is read. */
+export async function noteInClaim(
+  at: LibvirtConnection,
+  vm: string,
+  migrationId: string,
+  notes: ClaimNotes,
+  signal?: AbortSignal,
+): Promise<void> {
+  const held = await readClaim(at, vm, signal);
+  if (held?.migrationId !== migrationId) {
+    throw new VmferryError(
+      'Drift',
+      `cannot note in the claim of ${vm} what is changed in it: migration ${migrationId} does not hold it`,
+      {
+        platform: 'libvirt',
+        remedy: 'Abort, and start a new migration.',
+      },
+    );
+  }
+  const uuid = await at.virsh.uuid(vm, signal);
+  await makeDirectory(at.host, claimFolder(at), { signal });
+  const noted = Object.fromEntries(Object.entries({ ...held, ...notes }).filter(([, value]) => value !== ''));
+  await writeText(at.host, `${claimFolder(at)}/${uuid}.json`, `${JSON.stringify(noted)}\n`, { signal });
+  await setMark(at, uuid, CLAIM_URI, 'claim', attributesOf(claimText.parse(noted)), signal);
 }
 
 export async function releaseClaim(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { GuestFacts } from '../../model/vm.js';
+import { askAgent } from './agent.js';
 import type { LibvirtConnection } from './connect.js';
 import { openPorts } from './site-net.js';
 
@@ -13,20 +14,23 @@ const COMMON_PORTS = [
   ...[5672, 5900, 5986, 6379, 6443, 8000, 8081, 8443, 8888, 9000, 9090, 9092, 9100, 9200, 10250, 11211, 15672, 27017],
 ];
 
-const hostName = z.object({ return: z.object({ 'host-name': z.string() }) });
-const interfaces = z.object({
-  return: z.array(
-    z.object({
-      'ip-addresses': z.array(z.object({ 'ip-address': z.string() })).optional(),
-    }),
-  ),
-});
+const hostName = z.object({ 'host-name': z.string() });
+const interfaces = z.array(
+  z.object({
+    'ip-addresses': z.array(z.object({ 'ip-address': z.string() })).optional(),
+  }),
+);
 
-/** Sends one command to the agent: its answer, or null where none came. */
-async function askAgent(at: LibvirtConnection, uuid: string, command: string, signal?: AbortSignal): Promise<unknown> {
-  const args = ['qemu-agent-command', '--domain', uuid, '--timeout', String(AGENT_SECONDS)];
+/** The agent's answer, or null where none came that can be used. */
+async function answerOf<T>(
+  at: LibvirtConnection,
+  uuid: string,
+  command: string,
+  answer: z.ZodType<T>,
+  signal?: AbortSignal,
+): Promise<T | null> {
   try {
-    return JSON.parse(await at.virsh.run([...args, JSON.stringify({ execute: command })], { signal }));
+    return await askAgent(at, { uuid, name: uuid }, command, answer, { seconds: AGENT_SECONDS, signal });
   } catch {
     signal?.throwIfAborted();
     return null;
@@ -34,20 +38,20 @@ async function askAgent(at: LibvirtConnection, uuid: string, command: string, si
 }
 
 export async function agentAnswers(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<boolean> {
-  return (await askAgent(at, uuid, 'guest-ping', signal)) !== null;
+  return (await answerOf(at, uuid, 'guest-ping', z.unknown(), signal)) !== null;
 }
 
 export async function guestFacts(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<GuestFacts> {
   const uuid = await at.virsh.uuid(vm, signal);
   const agent = await agentAnswers(at, uuid, signal);
-  const name = agent ? hostName.safeParse(await askAgent(at, uuid, 'guest-get-host-name', signal)) : null;
+  const name = agent ? await answerOf(at, uuid, 'guest-get-host-name', hostName, signal) : null;
   const addresses = await guestAddresses(at, uuid, agent, signal);
   const found = await openPorts(at.host, addresses, COMMON_PORTS, signal);
   // The one that answered comes first, so that later probes begin with it.
   const sorted = found ? [found.address, ...addresses.filter((each) => each !== found.address)] : addresses;
   return {
     agent,
-    hostname: name?.success ? name.data.return['host-name'] : null,
+    hostname: name?.['host-name'] ?? null,
     addresses: sorted,
     openPorts: found?.ports ?? [],
   };
@@ -61,8 +65,8 @@ export async function guestAddresses(
   signal?: AbortSignal,
 ): Promise<string[]> {
   if (agent) {
-    const answer = interfaces.safeParse(await askAgent(at, uuid, 'guest-network-get-interfaces', signal));
-    const all = answer.success ? answer.data.return.flatMap((each) => each['ip-addresses'] ?? []) : [];
+    const cards = await answerOf(at, uuid, 'guest-network-get-interfaces', interfaces, signal);
+    const all = (cards ?? []).flatMap((each) => each['ip-addresses'] ?? []);
     const usable = unique(all.map((each) => each['ip-address']));
     if (usable.length > 0) return usable;
   }

@@ -1,4 +1,4 @@
-import { claim, readClaim, releaseClaim } from './claim.js';
+import { claim, noteInClaim, readClaim, releaseClaim } from './claim.js';
 import { deleteCheckpoints } from './checkpoints.js';
 import type { LibvirtConnection } from './connect.js';
 import { endPoints } from './end-points.js';
@@ -15,6 +15,7 @@ export function createLibvirtSource(at: LibvirtConnection): SourcePart {
     sourceFindings: (vm, disks, signal) => sourceFindings(at, vm, disks, signal),
     claim: (vm, wanted, signal) => claim(at, vm, wanted, signal),
     readClaim: (vm, signal) => readClaim(at, vm, signal),
+    noteInClaim: (vm, migrationId, notes, signal) => noteInClaim(at, vm, migrationId, notes, signal),
     releaseClaim: (vm, migrationId, signal) => releaseClaim(at, vm, migrationId, signal),
     openPoint: (request, signal) => openPoint(at, request, signal),
     currentPoint: (vm, migrationId, signal) => currentPoint(at, vm, migrationId, signal),

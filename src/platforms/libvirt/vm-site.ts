@@ -4,6 +4,7 @@ import type { LibvirtConnection } from './connect.js';
 import { describe } from './domain.js';
 import { consoleText, screenshot } from './evidence.js';
 import { guestFacts } from './guest.js';
+import { agentFacts, guestExec, guestFilesystems, guestTrim } from './guest-inside.js';
 import { inventory } from './inventory.js';
 import { forceOff, requestShutdown, resetWithin, runState, setAutostart, start } from './power.js';
 import { probe } from './probe.js';
@@ -39,6 +40,10 @@ export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
     requestShutdown: (vm, signal) => requestShutdown(at, vm, signal),
     forceOff: (vm, signal) => forceOff(at, vm, signal),
     guestFacts: (vm, signal) => guestFacts(at, vm, signal),
+    agentFacts: (vm, signal) => agentFacts(at, vm, signal),
+    guestExec: (vm, command, options, signal) => guestExec(at, vm, command, options, signal),
+    guestTrim: (vm, signal) => guestTrim(at, vm, signal),
+    guestFilesystems: (vm, signal) => guestFilesystems(at, vm, signal),
     probe: (vm, wanted, signal) => probe(at, vm, wanted, signal),
     resetWithin: (vm, waitMs, signal) => resetWithin(at, vm, waitMs, signal),
     screenshot: (vm, signal) => screenshot(at, vm, signal),

@@ -73,6 +73,25 @@ test('the claim is seen on the domain, running or not, and holds where the file 
   await virsh(host, 'destroy', 'vm');
 });
 
+test('what is changed in the guest is noted in its claim, also where others see it, and only by who holds it', async () => {
+  await source.claim('vm', FIRST);
+  await source.noteInClaim('vm', FIRST.migrationId, { stoppedServices: 'db web', addedVirtio: 'yes' });
+  // A retry claims again, and takes nothing back.
+  await source.claim('vm', FIRST);
+  assert.deepEqual(await source.readClaim('vm'), { ...FIRST, stoppedServices: 'db web', addedVirtio: 'yes' });
+  await host.host.run('rm', ['-r', `${host.directory}/vmferry/claims`]);
+  assert.equal((await source.readClaim('vm'))?.stoppedServices, 'db web');
+  await source.noteInClaim('vm', FIRST.migrationId, { stoppedServices: '' });
+  assert.deepEqual(await source.readClaim('vm'), { ...FIRST, addedVirtio: 'yes' });
+  assert.doesNotMatch(await virsh(host, 'dumpxml', 'vm'), /stoppedServices/);
+  await source.releaseClaim('vm', FIRST.migrationId);
+  await assert.rejects(
+    source.noteInClaim('vm', FIRST.migrationId, { stoppedServices: 'db' }),
+    (error) => error instanceof VmferryError && error.code === 'Drift',
+  );
+  assert.equal(await source.readClaim('vm'), null);
+});
+
 test('a VM that has moved is marked, once, and only when it is off', async () => {
   await virsh(host, 'desc', 'vm', '--config', 'the web server');
   await virsh(host, 'autostart', 'vm');

@@ -3,6 +3,9 @@ import test, { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askGuest, defineGuest, removeGuest, startGuest, waitForGuest, type Guest } from '../../../lab/guest/guest.js';
 import type { LabHost } from '../../../lab/host/lab-host.js';
+import { freeSpace } from '../../../src/guest/prepare/free-space.js';
+import type { GuestAccess } from '../../../src/guest/prepare/script.js';
+import { lookAtServices, startServices, stopServices } from '../../../src/guest/prepare/services.js';
 import { libvirtSite } from '../../../src/config.js';
 import { VmferryError } from '../../../src/errors.js';
 import { connectLibvirt, type LibvirtConnection } from '../../../src/platforms/libvirt/connect.js';
@@ -119,6 +122,57 @@ test('a guest whose agent does not answer is not quiesced, which is said or refu
   assert.deepEqual([point.quiesced, point.note], [false, 'not quiesced: the VM is paused']);
   await point.end();
   await virsh(host, 'resume', 'web01');
+});
+
+const run = (script: string, timeoutMs = 30_000) => site.guestExec('web01', ['/bin/sh', '-c', script], { timeoutMs });
+const unwilling = (message: RegExp, remedy: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof VmferryError && error.code === 'GuestUnwilling', String(error));
+  assert.match(error.message, message);
+  assert.match(error.remedy ?? '', remedy);
+  return true;
+};
+
+test('a program runs in the guest through its agent, with its words, its status, and bounds to both', async () => {
+  const all = { os: 'vmferry-guest', mayExec: true, mayTrim: true, mayLook: true };
+  assert.deepEqual(await site.agentFacts('web01'), all);
+  const { exitCode, stdout, stderr } = await run(`printf "it's"; echo no >&2; exit 3`);
+  assert.deepEqual([exitCode, stdout, stderr.trim()], [3, "it's", 'no']);
+  assert.equal((await run('head -c 1000000 /dev/zero | tr "\\0" x')).stdout, 'x'.repeat(256 * 1024));
+  await assert.rejects(run('sleep 60', 500), unwilling(/did not end within 1 s/, /process \d+ of the guest/));
+  await assert.rejects(run('kill -9 $$'), unwilling(/ended by signal 9/, /^$/));
+  const missing = site.guestExec('web01', ['/no/such'], { timeoutMs: 1_000 });
+  await assert.rejects(missing, unwilling(/cannot have guest-exec done in web01: .*No such file/, /^$/));
+});
+
+test('the guest tells what is mounted and trims it; its services are looked at, stopped and started by scripts', async () => {
+  const disk = (await site.guestFilesystems('web01')).find(({ path }) => path === '/disk/a')!;
+  assert.ok(disk.freeBytes! > 0 && disk.freeBytes! < disk.totalBytes!, JSON.stringify(disk));
+  const trimmed = (await site.guestTrim('web01')).find(({ path }) => path === '/disk/a')!;
+  assert.ok(trimmed.trimmedBytes! > 0 && trimmed.error === null, JSON.stringify(trimmed));
+  const inside: GuestAccess = {
+    migrationId: ID,
+    exec: (command, options) => site.guestExec('web01', command, options),
+  };
+  assert.deepEqual(await lookAtServices(inside, ['web', 'db']), { web: 'active', db: 'unknown' });
+  await stopServices(inside, ['web'], 30_000, () => Promise.resolve());
+  await assert.rejects(askGuest(host, guest));
+  assert.deepEqual(await startServices(inside, ['web'], 30_000), [{ name: 'web', error: null }]);
+  await askGuest(host, guest);
+  assert.ok((await freeSpace(inside, ['temporary-files'])).commands.length > 0);
+});
+
+test('what the settings of the guest block is known beforehand, and refused with the name of the command', async () => {
+  await run(`port=$(tr '\\0' '\\n' </proc/$(pidof qemu-ga)/cmdline | grep ^/dev/)
+    (sleep 1; killall qemu-ga; sleep 1; exec qemu-ga -m virtio-serial -p "$port" -t /run -d -b guest-exec,guest-fstrim) </dev/null >/dev/null 2>&1 &`);
+  for (const deadline = Date.now() + 30_000; (await site.agentFacts('web01'))?.mayExec !== false; await sleep(300))
+    assert.ok(Date.now() < deadline, 'it is not blocked');
+  const facts = { os: 'vmferry-guest', mayExec: false, mayTrim: false, mayLook: true };
+  assert.deepEqual(await site.agentFacts('web01'), facts);
+  await assert.rejects(
+    run('true'),
+    unwilling(/guest-exec done in web01: its guest agent does not allow it/, /BLACKLIST_RPC/),
+  );
+  await assert.rejects(site.guestTrim('web01'), unwilling(/guest-fstrim/, /Allow guest-fstrim/));
 });
 
 test('the guest stops when it is asked to, and its claim and its findings are those of a plain VM', async () => {

@@ -121,6 +121,7 @@ export async function journey(
       migrationId: ID,
       source: { abilities, running: false },
       vm: vm.description,
+      readiness: null,
       targetName: vm.name,
       disks: specs,
     },

@@ -1,0 +1,52 @@
+/** What a guest's agent tells, and what is run through it: shapes that platforms, preparation and checks share. */
+
+/** What a running agent lets itself be asked. */
+export interface AgentFacts {
+  /** The operating system's id as the agent says it (`debian`, `mswindows`); null where it does not. */
+  os: string | null;
+  /** May programs be run, file systems trimmed and looked at; false where the guest's settings block that. */
+  mayExec: boolean;
+  mayTrim: boolean;
+  mayLook: boolean;
+}
+
+export interface GuestExecOptions {
+  /** The program is waited for so long. It goes on in the guest beyond that: nothing outside can end it. */
+  timeoutMs: number;
+}
+
+export interface GuestExecResult {
+  exitCode: number;
+  /** At most 256 KiB of each. */
+  stdout: string;
+  stderr: string;
+}
+
+/** One mounted file system. */
+export interface GuestFilesystem {
+  /** `/`, or `C:\`. */
+  path: string;
+  /** Null where the agent is too old to say. */
+  totalBytes: number | null;
+  freeBytes: number | null;
+}
+
+export interface TrimmedFilesystem {
+  path: string;
+  /** As the guest's kernel counts it; null where it does not. What was trimmed before is not counted again by most. */
+  trimmedBytes: number | null;
+  /** Why it was not trimmed, or null. */
+  error: string | null;
+}
+
+export type ServiceState = 'active' | 'inactive' | 'unknown' | 'unclear';
+
+/** How a guest stands to the preparation that is asked for. */
+export interface GuestReadiness {
+  /** Null where no agent answers. */
+  agent: AgentFacts | null;
+  /** Of each service that shall be stopped; null where nobody could look. */
+  services: Readonly<Record<string, ServiceState>> | null;
+  /** Room on the file system of `/` or `C:\`; null where it is not known. */
+  rootFreeBytes: number | null;
+}
