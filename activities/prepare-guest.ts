@@ -1,20 +1,19 @@
 import { VmferryError } from '../src/errors.js';
 import { freeSpace } from '../src/guest/prepare/free-space.js';
-import { startServices, stopServices } from '../src/guest/prepare/services.js';
-import { addVirtio, removeTraces } from '../src/guest/prepare/virtio.js';
+import { awaitGuest, putBackIn, stoppedServicesOf } from '../src/guest/prepare/put-back.js';
+import { stopServices } from '../src/guest/prepare/services.js';
+import { addVirtio } from '../src/guest/prepare/virtio.js';
 import { formatBytes } from '../src/model/format.js';
 import type { PreparationRecord } from '../src/model/status.js';
-import { pause, signalOf } from './context.js';
+import { signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { insideOf, rootFreeBytes } from './inside-guest.js';
 import type { MigrationActivities, PutBackResult, Ref } from './io.js';
-import { stoppedServicesOf } from '../src/guest/prepare/noted.js';
 
 type Names = 'prepareGuest' | 'stopServices' | 'putBackGuest';
 
 /** A guest that was just started is waited for so long until its agent answers. */
 const BOOT_MS = 5 * 60_000;
-const ASK_AGAIN_MS = 2_000;
 
 /** What is changed in the running source's guest because the request asks for it, and the way back from it. */
 export function prepareGuestActivities(deps: ActivityDeps): Pick<MigrationActivities, Names> {
@@ -122,7 +121,7 @@ async function putBack(
   if (services.length === 0 && !traces) return nothing;
   // Notes in the guest's /run are not worth waiting for.
   const worth = services.length > 0 || (claim?.migrationId === migrationId && claim.addedVirtio === 'yes');
-  const silent = await whyNobodyAnswers(source, vm, worth ? BOOT_MS : 0);
+  const silent = await awaitGuest(source, vm, worth ? BOOT_MS : 0, signalOf());
   if (silent !== null && !worth) return nothing;
   if (silent !== null) {
     if (silent.final || giveUp)
@@ -131,26 +130,8 @@ async function putBack(
       remedy: `See whether the guest is up and its agent runs, and resume: it is tried once more, and then left to you${services.length > 0 ? ` to start ${services.join(', ')}` : ''}.`,
     });
   }
-  const inside = insideOf(source, input);
-  const started = await startServices(inside, services, timeoutMs);
-  const removed = traces ? await removeTraces(inside) : [];
-  if (claim?.migrationId === migrationId && started.every(({ error }) => error === null))
+  const done = await putBackIn(insideOf(source, input), services, timeoutMs, traces);
+  if (claim?.migrationId === migrationId && done.services.every(({ error }) => error === null))
     await source.noteInClaim(vm, migrationId, { stoppedServices: '' }, signalOf());
-  return { services: started, removed, stays: null };
-}
-
-/** Null where the guest can be worked in; `final`: waiting does not help. */
-async function whyNobodyAnswers(
-  source: Site,
-  vm: string,
-  patienceMs: number,
-): Promise<{ why: string; final: boolean } | null> {
-  const signal = signalOf();
-  for (const endsAt = performance.now() + patienceMs; ; await pause(ASK_AGAIN_MS, signal)) {
-    const run = await source.runState(vm, signal);
-    if (run?.state !== 'running') return { why: 'the guest does not run', final: true };
-    if ((await source.agentFacts(vm, signal))?.mayExec) return null;
-    if (performance.now() >= endsAt)
-      return { why: `its agent did not answer within ${BOOT_MS / 60_000} min`, final: false };
-  }
+  return { ...done, stays: null };
 }

@@ -129,12 +129,12 @@ export const prepareRules: Rule[] = [
       if (rootFreeBytes === null)
         return [
           warning(
-            'How much room there is on the root file system of the guest, its agent does not say.',
+            'The agent does not say how much room there is on the root file system of the guest.',
             'Have a newer agent, or leave out prepareGuest.minFree.',
           ),
         ];
       if (rootFreeBytes >= parseSizeBytes(minFree)!) return [];
-      const what = `${formatBytes(rootFreeBytes)} are free on the root file system of the guest, and ${minFree} shall be.`;
+      const what = `The root file system of the guest has ${formatBytes(rootFreeBytes)} free, and ${minFree} are asked for.`;
       return freeSpace.length > 0
         ? [warning(what, 'If freeing space does not help, the migration waits for a human before the first pass.')]
         : [blocking(what, 'Make room in the guest, or ask for less in prepareGuest.minFree.')];

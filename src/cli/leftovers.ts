@@ -145,6 +145,8 @@ function ownReason(each: Leftover, { resources, source }: Remains): string | nul
   // The claim of a VM that is gone keeps nobody out, and nothing can be told from it.
   const alone = resources.every((other) => other.side === 'source');
   if (each.claim !== null && each.vm === null && alone) return null;
+  if (each.claim?.stoppedServices)
+    return `it says which services were stopped in the guest (${each.claim.stoppedServices}): \`vmferry recover ${each.migrationId} --source\` starts them`;
   if (source === null) return 'nothing says of which VM it is: its source may be lost';
   if (source.state === 'running') return null;
   const where = `${source.vm} at ${source.site}`;

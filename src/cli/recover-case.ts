@@ -84,6 +84,7 @@ export function wordsOf(each: Case): string[] {
     `Migration ${each.migrationId}: ${each.fate.text}`,
     `  source     ${source ? `${source.vm} at ${source.site}: ${source.state}${auto}${was}` : 'nothing says which VM it is'}`,
     `  claim      ${claim ? `since ${claim.claimedAt}` : 'none'}`,
+    ...(claim?.stoppedServices ? [`  services   stopped in the guest: ${claim.stoppedServices}`] : []),
     `  target     ${target ? `${target.name} at ${target.site}: ${target.running ? 'running' : 'off'}` : 'no VM is defined'}`,
     ...(rehearsal ? [`  rehearsal  ${rehearsal.name} at ${rehearsal.site}`] : []),
     `  replica    ${

@@ -1,5 +1,7 @@
 import type { VmferryConfig } from '../config.js';
 import { VmferryError } from '../errors.js';
+import { awaitGuest, putBackIn, stoppedServicesOf } from '../guest/prepare/put-back.js';
+import type { GuestExec } from '../guest/prepare/script.js';
 import type { Case } from './recover-case.js';
 import { withSite, type Site } from './sites.js';
 
@@ -67,10 +69,41 @@ async function toSource(work: Work): Promise<void> {
       if (run?.state !== 'running') await site.start(source.vm, signal);
       did.push(`${source.vm} at ${source.site} ${run?.state === 'running' ? 'runs' : 'was started'}`);
     }
+    await putBackGuest(site, work, source.vm);
     await clean(site, work, source.vm);
   });
   if (!downTarget) await keepWhole(work);
   else did.push('nothing was removed at the target, which was declared down: `vmferry sweep` shows what is there');
+}
+
+/** A guest that was just started is waited for so long. */
+const BOOT_MS = 5 * 60_000;
+const SERVICE_MS = 2 * 60_000;
+
+/** What was changed inside the guest as the claim tells; what cannot be put back is left to people, by name. */
+async function putBackGuest(site: Site, { each, did, signal }: Work, vm: string): Promise<void> {
+  const { claim, migrationId } = each;
+  const services = stoppedServicesOf(claim, migrationId);
+  const traces = claim?.addedVirtio === 'yes';
+  if (services.length === 0 && !traces) return;
+  const left = (why: string) => [
+    ...(services.length > 0 ? [`${services.join(', ')} in the guest has to be started by hand: ${why}`] : []),
+    ...(traces ? [`the file vmferry-virtio* under /etc of the guest stays: ${why}`] : []),
+  ];
+  try {
+    const silent = await awaitGuest(site, vm, BOOT_MS, signal);
+    if (silent !== null) return void did.push(...left(silent.why));
+    const exec: GuestExec = (command, options) => site.guestExec(vm, command, options, signal);
+    const done = await putBackIn({ migrationId, exec }, services, SERVICE_MS, traces);
+    for (const { name, error } of done.services)
+      did.push(
+        error === null ? `${name} was started again in the guest` : `${name} has to be started by hand: ${error}`,
+      );
+    did.push(...done.removed.map((path) => `${path} was removed from the guest`));
+  } catch (error) {
+    signal.throwIfAborted();
+    did.push(...left(error instanceof Error ? error.message : String(error)));
+  }
 }
 
 /** The VM of the cutover and a rehearsal are gone, and seen gone. */

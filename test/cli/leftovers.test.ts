@@ -82,3 +82,10 @@ test('parts marked by two clusters stay', () => {
   const other = left('target', 'replica', { owner: { ...OWNER, cluster: 'c2' } });
   assert.deepEqual(going([CLAIM, other], 'running'), []);
 });
+
+test('a claim that says which services were stopped stays until they are started', () => {
+  const claim = left('source', 'claim', { claim: { ...CLAIM.claim!, stoppedServices: 'db web' } });
+  assert.deepEqual(going([claim, left('source', 'checkpoint')], 'running'), ['checkpoint']);
+  const [first] = judge(remainsOf(found([claim], 'running'))[0]!, OVER).values();
+  assert.match(first!.reason, /\(db web\): `vmferry recover 0123456789ab --source` starts them/);
+});
