@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,8 @@ import { LocalHost } from '../../exec/local.js';
 import { checkImage } from './image-check.js';
 import { ExportNodes, qemuNbd } from './export-nodes.js';
 import type { ImageChain } from './image-chain.js';
+import { ownPath } from './own-files.js';
+import { checkQcowTables } from './qcow-tables.js';
 
 /** A disk's image, read by a qemu-nbd of its own that does not outlive this process. */
 export interface ImageExport {
@@ -29,7 +31,8 @@ const UNREADABLE = [
  */
 export async function exportChain(chain: ImageChain, check: boolean, signal?: AbortSignal): Promise<ImageExport> {
   assertReadable(chain);
-  const folder = await mkdtemp(join(tmpdir(), 'vmferry-files-'));
+  const folder = await ownPath(tmpdir());
+  await mkdir(folder, { mode: 0o700 });
   const children: Child[] = [];
   let reader: NbdDevice | null = null;
   const close = async () => {
@@ -51,7 +54,9 @@ export async function exportChain(chain: ImageChain, check: boolean, signal?: Ab
     });
     const host = new LocalHost();
     const node = await nodes.image(chain.layers, async ({ format, member }, layer) => {
-      if (check) await checkImage(host, format, member.name, layer, signal);
+      if (!check) return;
+      if (format === 'qcow') await checkQcowTables(member, signal);
+      else await checkImage(host, format, member.name, layer, signal);
     });
     const { member, header } = chain.layers[0]!;
     reader = (await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node))).device;

@@ -45,6 +45,7 @@ export async function openHttpFile(url: URL, login: HttpLogin | null, signal?: A
   const total = /^bytes (?:0-0|\*)\/(\d{1,15})$/.exec(first.headers.get('content-range') ?? '')?.[1];
   if ((first.status !== 206 && first.status !== 416) || total === undefined) {
     if (!first.ok) throw refused(name, first.status);
+    if (first.redirected) throw ledElsewhere(name, new URL(first.url));
     throw new VmferryError('NotSupported', `cannot read ${name}: the server does not send parts of a file`, {
       platform: 'files',
       remedy: 'Use a server that answers Range requests, or download the files.',
@@ -168,6 +169,13 @@ function decoded(name: string): string | null {
   } catch {
     return null;
   }
+}
+
+function ledElsewhere(name: string, to: URL): VmferryError {
+  return new VmferryError('Denied', `cannot read ${name}: the server leads to ${shownUrl(to)}, which is no such file`, {
+    platform: 'files',
+    remedy: 'It may want a login: give the site user and passwordFile in vmferry.yaml, or download the files.',
+  });
 }
 
 function refused(name: string, status: number): VmferryError {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import { compressionOfName } from './compression.js';
@@ -8,6 +9,7 @@ import type { FilesConnection } from './connect.js';
 import type { ForeignVm } from './foreign.js';
 import { openLocalFolder } from './local-folder.js';
 import type { Folder } from './member.js';
+import { removeLeft } from './own-files.js';
 import { openPackage, packageKindOf, type Package } from './package.js';
 
 /** The machines of a site by name: each package in its folder, by its file's name. */
@@ -20,8 +22,9 @@ export interface Machine {
   foreign: ForeignVm;
 }
 
-/** Opens the folder of a site, and tells the one file where the site is one. */
+/** Opens the folder of a site, and tells the one file where the site is one. What a killed process left is removed first. */
 export async function openRoot(at: FilesConnection): Promise<{ root: Folder; only: string | null }> {
+  for (const dir of new Set([tmpdir(), at.scratch.dir])) await removeLeft(dir);
   const { url, path, user, passwordFile } = at.config;
   if (url === undefined) {
     // A directory may be called like a file.

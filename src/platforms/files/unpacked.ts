@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import { VmferryError } from '../../errors.js';
 import { unpack } from './compression.js';
 import type { Compression } from './foreign.js';
 import { MAX_DISK_BYTES } from './image-header.js';
 import type { Member } from './member.js';
 import { openFile } from './local-file.js';
+import { ownPath, removeLeft } from './own-files.js';
 
 /** Where what cannot be read in place is unpacked to. */
 export interface Scratch {
@@ -15,10 +15,6 @@ export interface Scratch {
   /** Left free there, whatever is unpacked. */
   reserveBytes: number;
 }
-
-/** Files carry the process that made them, so that those of one that was killed are told from those in use. */
-const PREFIX = 'vmferry-unpacked-';
-let made = 0;
 
 /**
  * What comes out of a compressed file, as a file of its own in the scratch directory; closing it removes it. Never more
@@ -31,7 +27,7 @@ export async function unpackedMember(
   scratch: Scratch,
   signal?: AbortSignal,
 ): Promise<Member> {
-  const path = join(scratch.dir, `${PREFIX}${process.pid}-${await startOf(process.pid)}-${(made += 1)}`);
+  const path = await ownPath(scratch.dir);
   try {
     await mkdir(scratch.dir, { recursive: true });
     await removeLeft(scratch.dir);
@@ -76,19 +72,4 @@ async function unpackInto(
   } finally {
     await file.close();
   }
-}
-
-/** Removes what processes left that are gone. */
-async function removeLeft(dir: string): Promise<void> {
-  for (const name of await readdir(dir)) {
-    const [, pid, start] = /^vmferry-unpacked-(\d{1,10})-(\d{1,20})-\d+$/.exec(name) ?? [];
-    if (pid === undefined || (await startOf(Number(pid))) === start) continue;
-    await rm(join(dir, name), { force: true });
-  }
-}
-
-/** When a process was started, in ticks since boot (proc(5), field 22 of stat); empty where there is none. */
-async function startOf(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

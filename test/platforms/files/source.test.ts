@@ -122,7 +122,7 @@ for (const [end, format, subformat] of IMAGES) {
   });
 }
 
-for (const [end, format, subformat] of IMAGES.filter(([, each]) => each !== 'raw' && each !== 'qcow')) {
+for (const [end, format, subformat] of IMAGES.filter(([, each]) => each !== 'raw')) {
   test(`a ${format} image${subformat ? ` of the kind ${subformat}` : ''} that was cut off is refused, not read as zeroes`, async () => {
     const path = await folder('cut');
     await convert(join(path, `web01.${end}`), format, subformat);
@@ -134,7 +134,7 @@ for (const [end, format, subformat] of IMAGES.filter(([, each]) => each !== 'raw
       })),
     );
     const { file, size } = files.sort((a, b) => b.size - a.size)[0]!;
-    for (const part of [0.5, 0.9, 0.98]) {
+    for (const part of [0.98, 0.9, 0.5]) {
       await truncate(file, Math.floor((size * part) / 512) * 512);
       const opened = pointOf({ path }, 'web01');
       // One that opens all the same would keep its server.
