@@ -36,8 +36,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     [source, 'source', ref.source],
     [target, 'target', ref.target],
   ] as const) {
-    if (!site.abilities[side])
-      throw new VmferryError('NotSupported', `cannot use ${name} as a ${side}: its platform does not do that yet`);
+    if (!site.abilities[side]) throw new VmferryError('NotSupported', `cannot use ${name} as a ${side}`, notAble(side));
   }
   const [found, facts, claim] = await Promise.all([
     source.describe(ref.vm, signal),
@@ -55,7 +54,8 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   }
   const run = await source.runState(ref.vm, signal);
   const running = run?.state === 'running' || run?.state === 'paused';
-  const plan = planMove(found, facts, request);
+  const plan = planMove(found, { ...facts, ...target.abilities }, request);
+  const limits = plan.package && target.packaging ? target.packaging.limits(plan.package) : facts.limits;
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const asked = request.prepareGuest;
   const inside = asked && run?.state === 'running' ? await readinessOf(source, ref, asked) : null;
@@ -71,7 +71,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
       found,
       plan,
       source: { abilities: source.abilities, running, findings: await source.sourceFindings(found, planned, signal) },
-      target: { ...facts, abilities: target.abilities },
+      target: { ...facts, limits, abilities: target.abilities },
       rate: await copyRateOf(deps, ref, { bandwidth: request.sync.bandwidth }),
     },
     request,
@@ -86,6 +86,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     facts: guest,
     disks: plan.disks,
     networks: plan.networks,
+    package: plan.package,
     findings: [...kept, ...findings],
     estimate,
   };
@@ -127,6 +128,15 @@ async function keptReplicas(
     });
   }
   return findings;
+}
+
+function notAble(side: 'source' | 'target'): { remedy: string } {
+  return {
+    remedy:
+      side === 'target'
+        ? 'Name a site that takes VMs; of the platform files, one whose `path` is a directory.'
+        : 'Name a site that VMs can come from.',
+  };
 }
 
 function printOf(value: unknown): string {

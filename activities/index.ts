@@ -4,6 +4,7 @@ import { assessActivities } from './assess.js';
 import { cleanUpActivities } from './clean-up.js';
 import { cutOverActivities } from './cut-over.js';
 import { notifyActivities } from './notify.js';
+import { packageActivities } from './package.js';
 import { passActivities } from './pass.js';
 import { prepareGuestActivities } from './prepare-guest.js';
 import { rehearseActivities } from './rehearse.js';
@@ -16,6 +17,7 @@ export function createActivities(deps: ActivityDeps): MigrationActivities {
     ...prepareGuestActivities(deps),
     ...passActivities(deps),
     ...rehearseActivities(deps),
+    ...packageActivities(deps),
     ...cutOverActivities(deps),
     ...cleanUpActivities(deps),
     ...notifyActivities(deps),

@@ -1,5 +1,6 @@
 import type { Estimate } from '../src/model/estimate.js';
 import type { Finding } from '../src/model/finding.js';
+import type { PackagePlan } from '../src/model/package.js';
 import type {
   DiskRecord,
   Evidence,
@@ -40,6 +41,8 @@ export interface Assessment {
   disks: PlannedDisk[];
   /** Source network -> target network, complete. */
   networks: Record<string, string>;
+  /** What is written at a target that runs no VMs; null (in older histories nothing) at one that does. */
+  package?: PackagePlan | null;
   findings: Finding[];
   /** Not there in one that an older version made. */
   estimate?: Estimate;
@@ -131,6 +134,15 @@ export interface TargetInput extends Ref {
   sourceConfirmedDown?: boolean;
 }
 
+export interface PackageInput extends TargetInput {
+  package: PackagePlan;
+}
+
+export interface PackageProof {
+  passed: boolean;
+  results: ProbeResult[];
+}
+
 export interface ProbeInput extends Ref {
   probes: Probe[] | null;
   facts: GuestFacts | null;
@@ -194,6 +206,10 @@ export interface MigrationActivities {
    * `SourceLost` where it cannot be seen.
    */
   startTarget(input: TargetInput): Promise<void>;
+  /** At a target that runs no VMs: writes the package where nobody sees it yet, only while the source is seen off. */
+  writePackage(input: PackageInput): Promise<void>;
+  /** Reads the package back and compares it with the VM and with the replica. */
+  provePackage(input: PackageInput): Promise<PackageProof>;
   /** The `online` stage plugs the network first, while the source is seen off. */
   probeTarget(input: ProbeInput): Promise<ProbeOutcome>;
   /**

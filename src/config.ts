@@ -56,6 +56,11 @@ export const filesSite = z.strictObject({
     .default('/var/tmp')
     .describe('Where compressed packages and disks are unpacked to; others are read in place.'),
   scratchReserve: size.default('512MiB').describe('So much is left free there.'),
+  stateDir: directory
+    .default('/var/lib/vmferry')
+    .describe(
+      'As a target: sockets and other small things of a running copy. Disks stay in `path`, in a hidden folder.',
+    ),
   bandwidth: rate.optional().describe('Limit for all copies from this site by one worker.'),
 });
 export type FilesSiteConfig = z.infer<typeof filesSite>;

@@ -41,6 +41,8 @@ const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
   'watchSource',
   'cleanTarget',
   'probeTarget',
+  'writePackage',
+  'provePackage',
   'finalizeTarget',
 ]);
 

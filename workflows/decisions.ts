@@ -53,6 +53,7 @@ export function whyNot(migration: Migration, name: DecisionName): string | null 
       return status.work === 'pass' ? 'a pass is running' : null;
     case 'rehearse':
       if (!before || !migration.seeded) return during;
+      if (status.package) return 'the target keeps files and starts nothing';
       return status.work === 'rehearsal' ? 'a rehearsal is running' : null;
     case 'pause':
       if (status.phase === 'paused' || migration.wishes.pause) return 'it is paused already';
@@ -72,7 +73,8 @@ export function whyNot(migration: Migration, name: DecisionName): string | null 
       return migration.unreachable.length > 0 ? null : 'no side is waited for';
     case 'abort':
       if (migration.wishes.abort) return 'it is being aborted';
-      if (phase === 'awaiting-acceptance') return 'the target runs: accept it, or undo with undoCutover';
+      if (phase === 'awaiting-acceptance')
+        return `the ${status.package ? 'package is whole' : 'target runs'}: accept it, or undo with undoCutover`;
       return before || CUTTING_OVER.includes(phase) || phase === 'assessing' || phase === 'preparing' ? null : during;
   }
 }
@@ -94,6 +96,8 @@ export function whyTooLong(migration: Migration): string | null {
 function whyNotPayload<N extends DecisionName>(migration: Migration, name: N, payload: Payloads[N]): string | null {
   if (
     name === 'undoCutover' &&
+    // Nothing runs that could have written.
+    !migration.status.package &&
     // A source that was off has no downtime to measure; one that ran has it from the first probe that passed.
     (migration.marks.probesPassed ||
       migration.status.downtimeMs !== null ||

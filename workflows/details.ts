@@ -1,4 +1,5 @@
 import type { Estimate } from '../src/model/estimate.js';
+import { measuredInWords, predictedInWords } from '../src/model/downtime.js';
 import { formatBytes, formatDuration, formatInstant } from '../src/model/format.js';
 import { happenings } from '../src/model/happenings.js';
 import type { MigrationStatus } from '../src/model/status.js';
@@ -31,12 +32,9 @@ export function detailsOf(status: MigrationStatus): string {
   const figures: [string, string][] = [
     ['Migration', status.migrationId],
     ['Passes', `${status.passCount}${status.converged ? ', converged' : ''}`],
-    [
-      'Predicted downtime',
-      status.predictedDowntimeMs === null ? 'not known yet' : formatDuration(status.predictedDowntimeMs),
-    ],
+    ['Predicted downtime', predictedInWords(status, 'not known yet')],
     ...(status.estimate ? [['Estimated beforehand', estimateWords(status.estimate)] satisfies [string, string]] : []),
-    ['Measured downtime', status.downtimeMs === null ? 'none yet' : formatDuration(status.downtimeMs)],
+    ['Measured downtime', measuredInWords(status, 'none yet')],
     [
       'Approval',
       status.approval
@@ -114,7 +112,12 @@ export function detailsOf(status: MigrationStatus): string {
 }
 
 function estimateWords({ copyBytes, copyMs, downtimeMs }: Estimate): string {
-  const downtime = downtimeMs === 0 ? 'no downtime, as it is off' : `${formatDuration(downtimeMs)} of downtime`;
+  const downtime =
+    downtimeMs === null
+      ? 'off from the cutover on'
+      : downtimeMs === 0
+        ? 'no downtime, as it is off'
+        : `${formatDuration(downtimeMs)} of downtime`;
   return `${formatBytes(copyBytes)} to copy in ${formatDuration(copyMs)}; ${downtime}`;
 }
 

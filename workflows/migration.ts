@@ -194,7 +194,10 @@ export class Migration {
   }
 
   repredict(): void {
-    this.status.prediction = predict(this.status.passes, this.carried.rehearsal, Date.now());
+    // Downtime ends when a target answers; where none is started, there is nothing to predict.
+    this.status.prediction = this.assessment.package
+      ? null
+      : predict(this.status.passes, this.carried.rehearsal, Date.now());
     this.status.predictedDowntimeMs = this.status.prediction?.downtimeMs ?? null;
     this.changed();
   }

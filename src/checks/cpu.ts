@@ -51,6 +51,7 @@ export const cpuRules: Rule[] = [
     title: 'The VM is to have a CPU model that the target may not have.',
     severity: 'warning',
     basis: 'The CPU models that the site says a VM can have (libvirt.org/formatdomaincaps.html, usable).',
+    boots: true,
     check: ({ vm: { cpu }, target: { cpuModels } }) => {
       const { model } = cpu;
       if (model === null || HOST_MODES.includes(model) || cpuModels?.includes(model)) return [];

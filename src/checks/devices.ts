@@ -1,4 +1,4 @@
-import { machineAt, modelAt } from '../model/target.js';
+import { busAt, machineAt, modelAt } from '../model/target.js';
 import { info, warning } from '../model/finding.js';
 import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 
@@ -16,6 +16,24 @@ export const deviceRules: Rule[] = [
         if (other === model) return [];
         const message = `The network card ${mac} is a ${quoted(model)}, which the target does not have; it ${fate(other)}.`;
         return [warning(message, HAS_DRIVER)];
+      }),
+  },
+  {
+    id: 'disk.bus-other',
+    title: 'A disk is on a bus that the target does not have, and comes to another.',
+    severity: 'warning',
+    basis: "The target platform's buses of each machine type.",
+    check: (facts) =>
+      copiedDisks(facts).flatMap(({ disk: { id, bus } }) => {
+        const { limits } = facts.target;
+        const other = busAt(limits, machineAt(limits, facts.vm), bus);
+        if (other === null || other === bus) return [];
+        return [
+          warning(
+            `Disk ${id} is on the bus ${bus}, which the target does not have; it comes to ${other}.`,
+            'Make sure that the guest has a driver for it in its initramfs, and names its disks by UUID.',
+          ),
+        ];
       }),
   },
   {
@@ -78,6 +96,7 @@ export const deviceRules: Rule[] = [
     title: 'The VM has no channel for a guest agent, or none answers.',
     severity: 'warning',
     basis: 'qemu.org, QEMU guest agent: it is reached by a virtio-serial channel of its own.',
+    boots: true,
     check: ({ vm, target, request }) => {
       if (vm.guestAgentChannel || !target.abilities.guestAgent) return [];
       const message =

@@ -1,5 +1,5 @@
 import { formatBytes, formatCount } from '../model/format.js';
-import { machineAt } from '../model/target.js';
+import { busAt, machineAt } from '../model/target.js';
 import type { DiskBus } from '../model/vm.js';
 import { blocking, warning } from '../model/finding.js';
 import { copiedDisks, type Facts, type Rule } from './rule.js';
@@ -15,7 +15,7 @@ export const diskRules: Rule[] = [
     basis: "The target platform's buses of each machine type.",
     check: (facts) =>
       copiedDisks(facts)
-        .filter(({ disk }) => mostOn(facts, disk.bus) === 0)
+        .filter(({ disk }) => busOf(facts, disk.bus) === null)
         .map(({ disk }) =>
           blocking(
             `Disk ${disk.id} is on the bus ${disk.bus}, which the target cannot give this machine.`,
@@ -29,9 +29,9 @@ export const diskRules: Rule[] = [
     severity: 'blocking',
     basis: "The target platform's most drives of each bus.",
     check: (facts) =>
-      [...new Set(copiedDisks(facts).map(({ disk }) => disk.bus))].flatMap((bus) => {
+      [...new Set(copiedDisks(facts).flatMap(({ disk }) => busOf(facts, disk.bus) ?? []))].flatMap((bus) => {
         const most = mostOn(facts, bus);
-        const count = copiedDisks(facts).filter(({ disk }) => disk.bus === bus).length;
+        const count = copiedDisks(facts).filter(({ disk }) => busOf(facts, disk.bus) === bus).length;
         const drives = count + facts.vm.removable.filter((each) => each.kind === 'cdrom' && each.bus === bus).length;
         if (most === 0 || drives <= most) return [];
         const message = `The VM has ${drives} drives on the bus ${bus}; the target gives it ${most} at most.`;
@@ -100,6 +100,11 @@ export const diskRules: Rule[] = [
     },
   },
 ];
+
+/** The bus that a disk gets at the target, or null. */
+function busOf({ vm, target: { limits } }: Facts, bus: DiskBus): DiskBus | null {
+  return busAt(limits, machineAt(limits, vm), bus);
+}
 
 /** How many drives the target gives this machine on a bus; 0 where it has no such bus. */
 function mostOn({ vm, target: { limits } }: Facts, bus: DiskBus): number {

@@ -24,6 +24,10 @@ export function estimateMove(facts: Facts): Estimate {
   if (!facts.source.running) {
     return { ...copy, downtimeMs: 0, downtimeHow: 'The VM is off: its move interrupts nothing.', parts: [] };
   }
+  if (facts.package !== null) {
+    const downtimeHow = 'The source is stopped for good, and nothing is started at the target.';
+    return { ...copy, downtimeMs: null, downtimeHow, parts: [] };
+  }
   const whole = untracked(facts);
   const wholeBytes = whole.reduce((sum, disk) => sum + disk.sizeBytes, 0);
   const names = whole.map(({ id }) => id).join(', ');

@@ -11,6 +11,7 @@ export const hostRules: Rule[] = [
     title: "The VM has more memory than the target's host.",
     severity: 'blocking',
     basis: 'The site was asked for the memory of its host.',
+    boots: true,
     check: ({ vm: { memoryBytes }, target }) =>
       memoryBytes > target.memoryBytes
         ? [
@@ -26,6 +27,7 @@ export const hostRules: Rule[] = [
     title: 'The VM has more memory than is left at the target now.',
     severity: 'warning',
     basis: 'The site was asked for the memory of its host that is available (proc(5), MemAvailable).',
+    boots: true,
     check: ({ vm: { memoryBytes }, target }) =>
       memoryBytes <= target.memoryBytes && memoryBytes > target.freeMemoryBytes
         ? [
@@ -41,6 +43,7 @@ export const hostRules: Rule[] = [
     title: "The VM has more CPUs than the target's host.",
     severity: 'warning',
     basis: 'The site was asked for the CPUs of its host; virtual ones beyond those wait for each other.',
+    boots: true,
     check: ({ vm, target }) =>
       vm.cpu.count > target.cpus
         ? [
@@ -56,6 +59,7 @@ export const hostRules: Rule[] = [
     title: 'KVM does not work at the target.',
     severity: 'warning',
     basis: 'A guest was started at the site to see whether it runs.',
+    boots: true,
     check: ({ target }) =>
       target.accelerator === 'tcg'
         ? [

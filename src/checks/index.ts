@@ -2,6 +2,7 @@ import type { Finding } from '../model/finding.js';
 import { cpuRules } from './cpu.js';
 import { deviceRules } from './devices.js';
 import { diskRules } from './disks.js';
+import { exportRules } from './export.js';
 import { firmwareRules } from './firmware.js';
 import { guestOsRules } from './guest-os.js';
 import { hostRules } from './host.js';
@@ -29,9 +30,12 @@ export const RULES: readonly Rule[] = [
   ...guestOsRules,
   ...prepareRules,
   ...rehearsalRules,
+  ...exportRules,
 ];
 
 /** What should be known before this VM moves to this target. */
 export function check(facts: Facts): Finding[] {
-  return RULES.flatMap((rule) => rule.check(facts).map((found) => ({ id: rule.id, ...found })));
+  return RULES.filter(({ boots }) => !boots || facts.target.abilities.boots).flatMap((rule) =>
+    rule.check(facts).map((found) => ({ id: rule.id, ...found })),
+  );
 }

@@ -46,6 +46,7 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
     targetName,
     networks: plan.networks,
     disks: plan.disks,
+    package: plan.package,
     target,
     rate,
     request,

@@ -11,6 +11,7 @@ export const networkRules: Rule[] = [
     title: 'A network of the VM is mapped to none of the target.',
     severity: 'blocking',
     basis: 'A network card is defined on a network of the target by its name.',
+    boots: true,
     check: (facts) =>
       sourceNetworks(facts)
         .filter((network) => networkAt(facts, network) === null)
@@ -23,6 +24,7 @@ export const networkRules: Rule[] = [
     title: 'A network of the VM is mapped to one that the target does not have.',
     severity: 'blocking',
     basis: 'A network card is plugged into a network of the target by its name; the site was asked for those.',
+    boots: true,
     check: (facts) =>
       sourceNetworks(facts).flatMap((network) => {
         const target = networkAt(facts, network);

@@ -1,4 +1,6 @@
 import { VmferryError } from '../errors.js';
+import type { Abilities } from '../model/abilities.js';
+import { FORMATS_OF, type PackagePlan } from '../model/package.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
@@ -11,12 +13,19 @@ export interface Plan {
   disks: PlannedDisk[];
   /** Source network -> target network, complete. */
   networks: Record<string, string>;
+  /** What is written at a target that runs no VMs; null at one that does. */
+  package: PackagePlan | null;
 }
 
+/** What a plan has to know of the target. */
+type Place = Pick<TargetFacts, 'networks'> & Pick<Abilities, 'boots'>;
+
 /** @throws VmferryError `InvalidRequest` for a disk or a network that is not there, and where no disk is left to copy. */
-export function planMove(found: VmDescription, facts: Pick<TargetFacts, 'networks'>, request: MigrateVmRequest): Plan {
-  const disks = planDisks(found, request);
-  return { description: asWished(found, request, disks), disks, networks: mapNetworks(found, facts, request) };
+export function planMove(found: VmDescription, target: Place, request: MigrateVmRequest): Plan {
+  const planned = target.boots ? null : planPackage(request);
+  const disks = planDisks(found, request, planned);
+  const networks = mapNetworks(found, target, request);
+  return { description: asWished(found, request, disks), disks, networks, package: planned };
 }
 
 /** Where disks may be asked to go. The site's default is asked for even where no disk goes there: it costs nothing. */
@@ -30,8 +39,10 @@ export function storagesOf({
 /** @throws VmferryError `InvalidRequest` for a network that the target does not have, naming those that it has. */
 export function checkNetworks(
   { networks, rehearsal, target }: Pick<MigrateVmRequest, 'networks' | 'rehearsal' | 'target'>,
-  facts: Pick<TargetFacts, 'networks'>,
+  facts: Place,
 ): void {
+  // Where nothing is plugged in, a network is a name that is written down.
+  if (!facts.boots) return;
   const known = facts.networks.map((network) => network.name);
   const asked = [...Object.values(networks), ...(rehearsal.network === undefined ? [] : [rehearsal.network])];
   const wrong = asked.filter((name) => !known.includes(name));
@@ -43,7 +54,32 @@ export function checkNetworks(
   );
 }
 
-function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] {
+/** The package that a target of files gets. @throws VmferryError `InvalidRequest` for a format that it does not hold. */
+function planPackage({ package: kind = 'ova', diskFormat }: MigrateVmRequest): PackagePlan {
+  const formats = FORMATS_OF[kind];
+  const format = diskFormat ?? formats[0];
+  if (formats.includes(format)) return { kind, diskFormat: format };
+  throw new VmferryError('InvalidRequest', `cannot write ${format} disks into a package of the kind ${kind}`, {
+    remedy: `It takes a diskFormat of ${formats.join(', ')}; the others go with the packages ovf or images.`,
+  });
+}
+
+/** The format of disks that VMs run on. @throws VmferryError `InvalidRequest`. */
+function formatOf({ diskFormat = 'qcow2', package: kind, target }: MigrateVmRequest): PlannedDisk['format'] {
+  if (kind !== undefined) {
+    throw new VmferryError('InvalidRequest', `cannot write a package (${kind}) at ${target}: it runs the VMs itself`, {
+      remedy: 'Leave `package` out, or name a site of the platform files that is a directory.',
+    });
+  }
+  if (diskFormat === 'qcow2' || diskFormat === 'raw') return diskFormat;
+  throw new VmferryError('InvalidRequest', `cannot use ${diskFormat} disks at ${target}: it takes qcow2 and raw`, {
+    remedy: 'Other formats are written at a site of the platform files that is a directory.',
+  });
+}
+
+function planDisks(vm: VmDescription, request: MigrateVmRequest, planned: PackagePlan | null): PlannedDisk[] {
+  // A package is made of a replica in the format that keeps layers.
+  const format = planned ? 'qcow2' : formatOf(request);
   const known = vm.disks.map((disk) => disk.id);
   const unknown = [...request.excludeDisks, ...Object.keys(request.diskStorage)].filter((id) => !known.includes(id));
   if (unknown.length > 0) {
@@ -58,7 +94,7 @@ function planDisks(vm: VmDescription, request: MigrateVmRequest): PlannedDisk[] 
     .map((disk) => ({
       id: disk.id,
       sizeBytes: disk.sizeBytes,
-      format: request.diskFormat,
+      format,
       storage: request.diskStorage[disk.id] ?? request.storage ?? null,
     }));
   if (disks.length === 0)
@@ -80,11 +116,7 @@ function asWished(vm: VmDescription, request: MigrateVmRequest, disks: PlannedDi
   };
 }
 
-function mapNetworks(
-  vm: VmDescription,
-  facts: Pick<TargetFacts, 'networks'>,
-  request: MigrateVmRequest,
-): Record<string, string> {
+function mapNetworks(vm: VmDescription, facts: Place, request: MigrateVmRequest): Record<string, string> {
   checkNetworks(request, facts);
   const sources = vm.nics.map((nic) => nic.network);
   const idle = Object.keys(request.networks).filter((name) => !sources.includes(name));

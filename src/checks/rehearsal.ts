@@ -7,6 +7,7 @@ export const rehearsalRules: Rule[] = [
     title: 'A rehearsal is wanted, and the target cannot boot a VM that reaches nobody.',
     severity: 'blocking',
     basis: "What the target's platform declares (isolatedBoot); source and target never run on one network at once.",
+    boots: true,
     check: ({ request: { rehearsal }, target }) =>
       rehearsal.enabled && rehearsal.network === undefined && !target.abilities.isolatedBoot
         ? [
@@ -22,6 +23,7 @@ export const rehearsalRules: Rule[] = [
     title: "The rehearsal's network leads out.",
     severity: 'warning',
     basis: 'The site was asked whether its networks are isolated; the source runs meanwhile, with the same addresses.',
+    boots: true,
     check: ({ request: { rehearsal }, target }) => {
       const network = target.networks.find(({ name }) => name === rehearsal.network);
       if (!rehearsal.enabled || !network || network.isolated) return [];

@@ -2,6 +2,7 @@ import type { Abilities } from '../model/abilities.js';
 import type { CopyRate } from '../model/estimate.js';
 import type { Found, Severity } from '../model/finding.js';
 import type { GuestReadiness } from '../model/guest-inside.js';
+import type { PackagePlan } from '../model/package.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription, VmDisk } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
@@ -25,6 +26,8 @@ export interface Facts {
   target: TargetFacts & { abilities: Abilities };
   /** What copying is reckoned with. */
   rate: CopyRate;
+  /** What is written at a target that boots nothing; null at one that does. */
+  package: PackagePlan | null;
   request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes' | 'prepareGuest'>;
 }
 
@@ -37,6 +40,8 @@ export interface Rule {
   severity: Severity;
   /** Where it comes from: a document's section, or a fact that was tried. */
   basis: string;
+  /** Only asked of targets that run what comes. */
+  boots?: true;
   check(facts: Facts): Found[];
 }
 

@@ -1,10 +1,13 @@
 import { formatBytes } from '../model/format.js';
+import type { PackageKind } from '../model/package.js';
 import type { AskedStorage } from '../model/target.js';
 import { blocking, warning } from '../model/finding.js';
 import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 
 /** Room beside the disks: metadata of images, manifests, and layers of a few passes. */
 const OVERHEAD = 1.05;
+/** How often the disks lie there while a package is written: the replica, its images, and the archive made of them. */
+const COPIES: Record<PackageKind, number> = { ova: 3, ovf: 2, 'libvirt-xml': 2, images: 2 };
 
 export const storageRules: Rule[] = [
   {
@@ -27,7 +30,8 @@ export const storageRules: Rule[] = [
     id: 'storage.space',
     title: 'What the disks hold now does not fit into the storage.',
     severity: 'blocking',
-    basis: 'Free room of the site, against what the images take at the source and 5 % for manifests and layers.',
+    basis:
+      'Free room of the site, against what the images take at the source and 5 % for manifests and layers; a package beside the replica as much again, an OVA twice.',
     check: (facts) =>
       places(facts).flatMap((place) =>
         place.freeBytes < place.nowBytes ? [blocking(needs(place), 'Make room, or name another storage.')] : [],
@@ -62,8 +66,9 @@ function places(facts: Facts): Place[] {
     if (!asked || !('path' in asked)) continue;
     const { path, name, freeBytes } = asked;
     const place = found.get(path) ?? { name, freeBytes, nowBytes: 0, fullBytes: 0 };
-    place.nowBytes += (disk.allocatedBytes ?? planned.sizeBytes) * OVERHEAD;
-    place.fullBytes += planned.sizeBytes * OVERHEAD;
+    const copies = facts.package === null ? 1 : COPIES[facts.package.kind];
+    place.nowBytes += (disk.allocatedBytes ?? planned.sizeBytes) * OVERHEAD * copies;
+    place.fullBytes += planned.sizeBytes * OVERHEAD * copies;
     found.set(path, place);
   }
   return [...found.values()];

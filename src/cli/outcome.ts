@@ -1,3 +1,4 @@
+import { downtimeInWords } from '../model/estimate.js';
 import { blockers } from '../model/finding.js';
 import { formatDuration } from '../model/format.js';
 import type { MigrationStatus } from '../model/status.js';
@@ -18,11 +19,9 @@ export function printTrouble(context: Context, { outcome, error, findings }: Mig
 /** What a move was reckoned to take, as two lines with how that was estimated. */
 export function printEstimate(context: Context, { estimate }: MigrationStatus): void {
   if (!estimate) return;
-  const { copyMs, copyHow, downtimeMs, downtimeHow } = estimate;
+  const { copyMs, copyHow, downtimeHow } = estimate;
   context.out(`Copying:  about ${formatDuration(copyMs)}: ${printable(copyHow)}.\n`);
-  context.out(
-    `Downtime: ${downtimeMs === 0 ? 'none' : `about ${formatDuration(downtimeMs)}`}. ${printable(downtimeHow)}\n`,
-  );
+  context.out(`Downtime: ${downtimeInWords(estimate)}. ${printable(downtimeHow)}\n`);
 }
 
 /** The findings of a dry run as a table; that there are none is said unless it failed before it could look. */

@@ -1,3 +1,5 @@
+import { downtimeInWords } from '../model/estimate.js';
+import { measuredInWords } from '../model/downtime.js';
 import { formatBytes, formatDuration, formatEta, formatInstant, formatRate } from '../model/format.js';
 import { happenings } from '../model/happenings.js';
 import type { DiskProgress, MigrationStatus } from '../model/status.js';
@@ -101,10 +103,11 @@ function passWords(status: MigrationStatus): string {
 }
 
 function downtimeWords(status: MigrationStatus): string {
+  if (status.package) return measuredInWords(status, '');
   const predicted =
     status.predictedDowntimeMs === null
       ? status.estimate
-        ? `${status.estimate.downtimeMs === 0 ? 'none' : formatDuration(status.estimate.downtimeMs)}, estimated by the assessment`
+        ? `${downtimeInWords(status.estimate)}, estimated by the assessment`
         : 'not predicted yet'
       : `predicted ${formatDuration(status.predictedDowntimeMs)}`;
   return status.downtimeMs === null ? predicted : `${formatDuration(status.downtimeMs)}, ${predicted}`;

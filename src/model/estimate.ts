@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatDuration } from './format.js';
 
 /** What a move will take, reckoned before anything was copied. Whatever was not measured says so. */
 
@@ -29,8 +30,16 @@ export const estimate = z.strictObject({
   copyMs: z.number().describe('How long that takes; the VM runs meanwhile.'),
   copyHow: z.string().describe('How it was estimated.'),
   rateBytesPerSecond: z.number(),
-  downtimeMs: z.number().describe('0 for a VM that is off.'),
+  downtimeMs: z
+    .number()
+    .nullable()
+    .describe('0 for a VM that is off; null where the target starts nothing that would end it.'),
   downtimeHow: z.string().describe('How it was estimated.'),
   parts: z.array(predictedPart).describe('Of the downtime; stopping comes before it and is not counted.'),
 });
 export type Estimate = z.infer<typeof estimate>;
+
+export function downtimeInWords({ downtimeMs }: Pick<Estimate, 'downtimeMs'>): string {
+  if (downtimeMs === null) return 'from the cutover on';
+  return downtimeMs === 0 ? 'none' : `about ${formatDuration(downtimeMs)}`;
+}

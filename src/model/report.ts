@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { estimate } from './estimate.js';
 import { finding } from './finding.js';
+import { packagePlan } from './package.js';
 import {
   auditEntry,
   decisionRecord,
@@ -31,6 +32,7 @@ export const migrationReport = z.strictObject({
   predictedDowntimeMs: z.number().nullable(),
   prediction: prediction.nullable(),
   estimate: estimate.optional().describe('As the assessment reckoned, before anything was copied.'),
+  package: packagePlan.nullish().describe('What was written at a target that runs no VMs.'),
   phases: z.array(phaseRecord),
   passes: z.array(passRecord),
   passCount: z.number().int(),

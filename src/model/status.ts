@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { estimate, predictedPart } from './estimate.js';
 import { finding } from './finding.js';
+import { packagePlan } from './package.js';
 
 export const phase = z.enum([
   'assessing',
@@ -163,6 +164,9 @@ export const migrationStatus = z.strictObject({
   prediction: prediction.nullable(),
   estimate: estimate.optional().describe('As the assessment reckoned, before anything was copied.'),
   downtimeMs: z.number().nullable(),
+  package: packagePlan
+    .nullish()
+    .describe('What is written at a target that runs no VMs; then nothing is started there. Else null or not there.'),
   disks: z.array(diskRecord),
   findings: z.array(finding),
   preparation: z.array(preparationRecord).default([]).describe("What was changed in the source's guest, as asked for."),

@@ -50,6 +50,8 @@ export interface TargetLimits {
   diskUnitBytes: number;
   /** Logical sector sizes that disks are given. */
   sectorBytes: readonly number[];
+  /** The bus of a disk that is on none of the machine's; null where such a disk is refused. */
+  otherBus: DiskBus | null;
   nicModels: ModelLimit;
   scsiControllers: ModelLimit;
   displays: ModelLimit;
@@ -66,6 +68,11 @@ export interface ModelLimit {
 /** The machine type that a VM gets at the target. */
 export function machineAt(limits: TargetLimits, { machine, firmware }: VmDescription): string {
   return machine !== null && Object.hasOwn(limits.machines, machine) ? machine : limits.machineFor[firmware];
+}
+
+/** The bus that a disk gets at the target, of that machine; null where it can get none. */
+export function busAt(limits: TargetLimits, machine: string, bus: DiskBus): DiskBus | null {
+  return limits.machines[machine]?.[bus] === undefined ? limits.otherBus : bus;
 }
 
 /** The model that a device becomes at the target; null where it is left out. */

@@ -9,7 +9,8 @@ import type {
   TrimmedFilesystem,
 } from '../model/guest-inside.js';
 import type { ProbeResult } from '../model/status.js';
-import type { PlannedDisk, TargetFacts } from '../model/target.js';
+import type { PackagePlan } from '../model/package.js';
+import type { PlannedDisk, TargetFacts, TargetLimits } from '../model/target.js';
 import type { GuestFacts, PowerState, VmDescription, VmSummary } from '../model/vm.js';
 import type { Probe } from '../request/probe.js';
 
@@ -308,13 +309,19 @@ export interface TargetSite extends VmSite {
   /** Overlay over the final pass, domain defined under its name, network unplugged, autostart off. Not started. */
   define(vm: TargetVm, sides: SideState, signal?: AbortSignal): Promise<void>;
   setLinks(vm: string, up: boolean, signal?: AbortSignal): Promise<void>;
+  /** Null at a target that runs VMs. Where it is not, it stands for rehearsal, `define`, `start` and `setLinks`. */
+  readonly packaging: Packaging | null;
   /**
-   * For undo: the migration's domain, whatever it is called by now, is off, undefined, its overlay removed; the replica is
-   * as before `define`. For good: from then on `define` is refused for this migration (`Superseded`), so that a try that
+   * For undo: the migration's domain, whatever it is called by now, is off, undefined, its overlay removed (its package
+   * removed); the replica is as before `define`. For good: from then on `define` is refused for this migration (`Superseded`), so that a try that
    * was given up and still runs brings nothing back.
    */
   undefine(migrationId: string, signal?: AbortSignal): Promise<void>;
-  /** After acceptance, while it runs: overlay and replica become one disk of the asked format; autostart as at the source; working files removed. */
+  /**
+   * After acceptance, while it runs: overlay and replica become one disk of the asked format; autostart as at the source;
+   * working files removed. A package is renamed to its place, and the replica removed.
+   * @throws VmferryError `Conflict` where the package's name was taken meanwhile.
+   */
   finalize(vm: string, migrationId: string, autostart: boolean, signal?: AbortSignal): Promise<void>;
 
   /** Everything at this site that carries vmferry's mark, for `sweep`, `replicas` and `recover`. */
@@ -326,6 +333,31 @@ export interface TargetSite extends VmSite {
    * removed stays.
    */
   removeLeft(owner: Owner, signal?: AbortSignal): Promise<void>;
+}
+
+/** How a long step of a target is told of, and ended. */
+export interface WorkInPackage {
+  /** @param name of a disk, or of a file of the package. */
+  onProgress: (name: string, doneBytes: number, totalBytes: number) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** What a target that runs no VMs (`abilities.boots` is false) makes of a replica. */
+export interface Packaging {
+  /** What such a package can describe. */
+  limits(plan: PackagePlan): TargetLimits;
+  /**
+   * Writes the package of the last whole, verified pass, where no reader of the site finds it. One that is there, of the
+   * same pass and the same VM, is kept.
+   * @throws VmferryError `Unsafe` (not verified), `Conflict` (its name is taken), `NoSpace`, `Superseded` (the cutover was
+   *   undone, or a newer try is at work).
+   */
+  write(vm: TargetVm, sides: SideState, plan: PackagePlan, work: WorkInPackage): Promise<void>;
+  /**
+   * Reads the written package back as one that comes from elsewhere: that it describes the VM, and that each disk holds
+   * what the replica does, block for block. A difference is no error but a result that did not pass.
+   */
+  prove(vm: TargetVm, plan: PackagePlan, work: WorkInPackage): Promise<ProbeResult[]>;
 }
 
 /** What a migration has at the source's site. */

@@ -1,8 +1,8 @@
 import type { SiteConfig } from '../config.js';
 import { connectLibvirt } from './libvirt/connect.js';
 import { connectFiles } from './files/connect.js';
-import { noTarget } from './files/no-target.js';
 import { createFilesSource, createFilesVmSite } from './files/site.js';
+import { createFilesTarget } from './files/target/target.js';
 import { createLibvirtSource } from './libvirt/source.js';
 import { createLibvirtTarget } from './libvirt/target.js';
 import { createLibvirtVmSite } from './libvirt/vm-site.js';
@@ -21,7 +21,7 @@ const PLATFORMS: {
   },
   files: (name, config) => {
     const at = connectFiles(name, config);
-    return { ...createFilesVmSite(at), ...createFilesSource(at), ...noTarget(name) };
+    return { ...createFilesVmSite(at), ...createFilesSource(at), ...createFilesTarget(at) };
   },
 };
 

@@ -23,6 +23,7 @@ export function buildReport(status: MigrationStatus, endedAt?: string): Migratio
     predictedDowntimeMs: status.predictedDowntimeMs,
     prediction: status.prediction,
     ...(status.estimate ? { estimate: status.estimate } : {}),
+    ...(status.package ? { package: status.package } : {}),
     phases: status.phases,
     passes: status.passes,
     passCount: status.passCount,

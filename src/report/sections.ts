@@ -1,3 +1,4 @@
+import { downtimeInWords } from '../model/estimate.js';
 import { formatBytes, formatDuration, formatInstant, formatRate } from '../model/format.js';
 import type { Estimate } from '../model/estimate.js';
 import type { MigrationReport } from '../model/report.js';
@@ -92,9 +93,8 @@ export function estimate({ estimate: reckoned, prediction: later }: MigrationRep
 }
 
 export function estimateBody(reckoned: Estimate): Markup {
-  const downtime = reckoned.downtimeMs === 0 ? 'none' : formatDuration(reckoned.downtimeMs);
   return html`<p>Copying: about <b>${formatDuration(reckoned.copyMs)}</b>. ${reckoned.copyHow}.</p>
-    <p>Downtime: about <b>${downtime}</b>. ${reckoned.downtimeHow}</p>
+    <p>Downtime: <b>${downtimeInWords(reckoned)}</b>. ${reckoned.downtimeHow}</p>
     ${predictedParts(reckoned.parts)}`;
 }
 

@@ -11,6 +11,8 @@ const OUTCOMES: Record<Outcome, { word: string; tone: string; says: string }> = 
   'dry-run': { word: 'Dry run', tone: 'info', says: 'Assessed only; nothing was changed.' },
 };
 
+const PACKAGED = 'The virtual machine lies as a package at the target; nothing was started there.';
+
 /** Title, outcome, the error if there was one, and the key figures. */
 export function summary(report: MigrationReport): Markup {
   const outcome = report.outcome
@@ -27,7 +29,7 @@ export function summary(report: MigrationReport): Markup {
         <b>${report.source}</b> → <b>${report.target}</b>${renamed && html`, there named <b>${report.targetName}</b>`}
       </p>
       <p class="says">
-        ${outcome.says} Started
+        ${report.package && report.outcome === 'completed' ? PACKAGED : outcome.says} Started
         ${formatInstant(report.startedAt)}${report.endedAt && html`, ended ${formatInstant(report.endedAt)}`}. All times
         are UTC (+00:00).
       </p>
@@ -54,7 +56,11 @@ function figures(report: MigrationReport): Markup {
     ${figure(
       'Downtime',
       report.downtimeMs === null ? '–' : formatDuration(report.downtimeMs),
-      report.predictedDowntimeMs === null ? 'not predicted' : `predicted ${formatDuration(report.predictedDowntimeMs)}`,
+      report.package
+        ? 'nothing is started'
+        : report.predictedDowntimeMs === null
+          ? 'not predicted'
+          : `predicted ${formatDuration(report.predictedDowntimeMs)}`,
       'main',
     )}
     ${figure('Copied', formatBytes(written), `${formatBytes(read)} read${more ? ', passes shown' : ''}`)}

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { diskFormat, packageKind } from '../model/package.js';
 import { diskId, idOfMigration, siteName, vmName } from './names.js';
 import { prepareGuest } from './prepare-guest.js';
 import { probe } from './probe.js';
@@ -51,7 +52,16 @@ export const migrateVmRequest = z.strictObject({
     .record(diskId, z.string().min(1).max(1024))
     .default({})
     .describe('Pool or directory for single disks.'),
-  diskFormat: z.enum(['qcow2', 'raw']).default('qcow2'),
+  diskFormat: diskFormat
+    .optional()
+    .describe(
+      'Format of the disks at the target; one that runs VMs takes "qcow2" and "raw". Default: "qcow2", and "vmdk" in an OVA or OVF.',
+    ),
+  package: packageKind
+    .optional()
+    .describe(
+      'What is written at a target of the platform "files": an OVA, an OVF with its disks, libvirt XML with its disks, or images alone. Default: "ova".',
+    ),
   excludeDisks: z.array(diskId).default([]).describe('Disks that are left behind.'),
   adoptReplica: idOfMigration
     .optional()

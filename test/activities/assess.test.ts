@@ -49,7 +49,15 @@ interface World {
 function world({ old, new: fresh }: Partial<World> = {}) {
   const asked: { method: string; args: unknown[] }[] = [];
   const abilities = {
-    ...{ source: true, target: true, changeTracking: true, quiesce: true, guestAgent: true, isolatedBoot: true },
+    ...{
+      source: true,
+      target: true,
+      boots: true,
+      changeTracking: true,
+      quiesce: true,
+      guestAgent: true,
+      isolatedBoot: true,
+    },
   };
   const answers = {
     'dc-old': {
@@ -257,7 +265,7 @@ test('a check knows whether the VM runs, and what each side can do', async () =>
   const untracked = { ...two, disks: [{ ...DISK, changeTracking: false }] };
   assert.deepEqual(ids((await assess(world({ old: { describe: untracked } }))).findings), ['disk.no-tracking']);
   assert.deepEqual((await assess(world({ old: { describe: untracked, runState: off } }))).findings, []);
-  const abilities = { source: true, target: true, isolatedBoot: false };
+  const abilities = { source: true, target: true, boots: true, isolatedBoot: false };
   assert.deepEqual(ids((await assess(world({ new: { abilities } }))).findings), ['rehearsal.not-isolated']);
 });
 

@@ -2,6 +2,7 @@ import type { Facts } from '../../src/checks/index.js';
 import { rateFrom } from '../../src/checks/rate.js';
 import type { Abilities } from '../../src/model/abilities.js';
 import type { GuestReadiness } from '../../src/model/guest-inside.js';
+import type { PackagePlan } from '../../src/model/package.js';
 import type { TargetFacts, TargetLimits } from '../../src/model/target.js';
 import { describeDomain } from '../../src/platforms/libvirt/describe.js';
 import type { ImageInfo } from '../../src/platforms/libvirt/image-info.js';
@@ -37,6 +38,7 @@ export interface Given {
   readiness: GuestReadiness | null;
   networks: Record<string, string>;
   request: Partial<MigrateVmInput>;
+  package: PackagePlan | null;
 }
 
 export const MIB = 2 ** 20;
@@ -76,10 +78,19 @@ const PLAIN: Given = {
   readiness: null,
   networks: { lan: 'lan' },
   request: {},
+  package: null,
 };
 
 const ABLE: Abilities = {
-  ...{ source: true, target: true, changeTracking: true, quiesce: true, guestAgent: true, isolatedBoot: true },
+  ...{
+    source: true,
+    target: true,
+    boots: true,
+    changeTracking: true,
+    quiesce: true,
+    guestAgent: true,
+    isolatedBoot: true,
+  },
 };
 
 export const TARGET: TargetFacts = {
@@ -127,7 +138,7 @@ export function factsOf(change: Partial<Given> = {}): Facts {
     targetName: request.targetName ?? vm.name,
     networks: given.networks,
     disks: wanted.map(({ id, sizeBytes }) => ({
-      ...{ id, sizeBytes, format: request.diskFormat },
+      ...{ id, sizeBytes, format: request.diskFormat === 'raw' ? 'raw' : 'qcow2' },
       storage: request.diskStorage[id] ?? request.storage ?? null,
     })),
     target: {
@@ -137,6 +148,7 @@ export function factsOf(change: Partial<Given> = {}): Facts {
       abilities: { ...ABLE, ...given.able },
     },
     rate: rateFrom({ source: request.source, target: request.target, bandwidth: request.sync.bandwidth }),
+    package: given.package,
     request,
   };
 }

@@ -3,6 +3,7 @@ import test from 'node:test';
 import { check, RULES } from '../../src/checks/index.js';
 import { severity as severities } from '../../src/model/finding.js';
 import type { AgentFacts, GuestReadiness } from '../../src/model/guest-inside.js';
+import type { DiskFormat, PackageKind } from '../../src/model/package.js';
 import type { TargetFacts } from '../../src/model/target.js';
 import type { PrepareGuest } from '../../src/request/prepare-guest.js';
 import { disk, factsOf, GIB, I440FX, MIB, nic, Q35, TARGET, uefi, type Given } from './facts.js';
@@ -67,6 +68,10 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
   'blocking storage.space': [room(GIB), room(5 * GIB)],
   'warning storage.overcommitted': [room(4 * GIB), room(5 * GIB)],
   'blocking disk.bus-unsupported': [{ disks: disk('hda', 'ide') }, { os: I440FX, disks: disk('hda', 'ide') }],
+  'warning disk.bus-other': [
+    { limits: { otherBus: 'sata' }, disks: disk('hda', 'ide') },
+    { limits: { otherBus: 'sata' } },
+  ],
   'blocking disk.too-many': [
     {
       os: I440FX,
@@ -217,11 +222,40 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
   ],
 };
 
+/** At a target that keeps files and has no host, networks or CPUs. */
+function packed(kind: PackageKind, diskFormat: DiskFormat, more: Partial<Given> = {}): Partial<Given> {
+  return {
+    package: { kind, diskFormat },
+    able: { boots: false, guestAgent: false, isolatedBoot: false },
+    target: { networks: [], cpus: 0, cpuModels: null, memoryBytes: 0, freeMemoryBytes: 0, accelerator: 'tcg' },
+    ...more,
+  };
+}
+
+test('at a target that runs nothing no rule asks for what a host would give', () => {
+  assert.deepEqual(lines(packed('ovf', 'vmdk')), ['info export.not-rehearsed']);
+});
+
 /** Where a rule cannot speak alone. */
 const WITH_OTHERS: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
   'warning cutover.too-long': [
     { tracked: false, sizeBytes: GIB, request: { cutover: { maxDowntime: '5s' } } },
     { tracked: false, sizeBytes: GIB, request: { cutover: { maxDowntime: '1m' } } },
+  ],
+  'blocking export.disk-size': [
+    packed('ova', 'vmdk', { sizeBytes: 3 * 2 ** 40 }),
+    packed('ovf', 'qcow2', { sizeBytes: 3 * 2 ** 40 }),
+  ],
+  'warning export.firmware-variables': [
+    packed('ova', 'vmdk', { os: uefi() }),
+    packed('libvirt-xml', 'qcow2', { os: uefi() }),
+  ],
+  'blocking export.tpm': [packed('ovf', 'vmdk', tpm('2.0')), packed('ovf', 'vmdk')],
+  'info export.undescribed': [packed('images', 'raw'), packed('ovf', 'raw')],
+  'info export.not-rehearsed': [packed('ova', 'vmdk'), {}],
+  'warning export.downtime': [
+    packed('ova', 'vmdk', { request: { cutover: { maxDowntime: '5s' } } }),
+    packed('ova', 'vmdk', { running: false, request: { cutover: { maxDowntime: '5s' } } }),
   ],
 };
 

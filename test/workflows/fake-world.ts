@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { MigrationActivities, PassInput, PassResult } from '../../activities/io.js';
+import type { PackagePlan } from '../../src/model/package.js';
 import type { MigrationStatus } from '../../src/model/status.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 
@@ -47,6 +48,8 @@ export class FakeWorld {
   /** Whether the source can be retired along with the target's becoming final. */
   retires = true;
   rehearsalPasses = true;
+  /** What the target writes, where it starts nothing. */
+  package: PackagePlan | null = null;
   bootMs = 5_000;
   hardware = 'h1';
   /** Without: activities are not heard of while they run, as if their workers were lost. */
@@ -146,6 +149,7 @@ export class FakeWorld {
           facts: { agent: true, hostname: 'guest', addresses: ['192.0.2.7'], openPorts: [80] },
           disks: [{ id: 'vda', sizeBytes: 1 << 30, format: 'qcow2', storage: null }],
           networks: {},
+          ...(this.package ? { package: this.package } : {}),
           findings: this.findings,
         });
       },
@@ -233,6 +237,18 @@ export class FakeWorld {
           evidence: [],
         });
       },
+      writePackage: ({ sourceConfirmedDown }) => {
+        this.confirmedDown.push(sourceConfirmedDown ?? false);
+        this.targetDefined = true;
+        return done;
+      },
+      provePackage: () =>
+        Promise.resolve({
+          passed: this.probesPass,
+          results: [
+            { probe: 'package: disk vda', passed: this.probesPass, required: true, tookMs: 1, detail: 'as told' },
+          ],
+        }),
       finalizeTarget: () => {
         this.replica = false;
         if (this.retires) this.claimed = false;

@@ -26,7 +26,7 @@ export async function awaitAcceptance(line: Line): Promise<void> {
     await tell(
       line,
       'decision-awaited',
-      `${migration.ref.vm} runs at ${migration.ref.target}: acceptTarget or undoCutover`,
+      `${migration.ref.vm} ${migration.status.package ? 'lies as a package' : 'runs'} at ${migration.ref.target}: acceptTarget or undoCutover`,
     );
   }
   for (;;) {

@@ -21,6 +21,7 @@ export async function assess(line: Line): Promise<void> {
   carried.lastInstance = assessment.instance;
   status.findings = assessment.findings;
   if (assessment.estimate) status.estimate = assessment.estimate;
+  if (assessment.package) status.package = assessment.package;
   status.disks = assessment.disks.map((disk) => ({
     name: disk.id,
     sizeBytes: disk.sizeBytes,
@@ -35,6 +36,8 @@ export async function assess(line: Line): Promise<void> {
       'Do what each finding says, or waive it in the request: "waive": {"<id>": "<reason>"}.',
     );
   }
+  if (assessment.package && request.rehearsal.enabled)
+    migration.event('no rehearsal: the target keeps files and starts nothing');
   migration.event(`assessed: ${formatCount(assessment.findings.length, 'finding')}, ${stops.length} blocking`);
 }
 

@@ -7,6 +7,7 @@ import { type Line, Undone } from '../line.js';
 import type { Migration } from '../migration.js';
 import { tell } from '../tell.js';
 import { troubleOf } from '../trouble.js';
+import { writePackage } from './package.js';
 import { pass } from './pass.js';
 import { putBackGuest, stopServices } from './prepare-guest.js';
 import { whatHoldsCutover } from './sync.js';
@@ -134,6 +135,7 @@ export async function cutOver(line: Line): Promise<void> {
   await pass(line, 'final');
   migration.enter('verifying');
   await verify(line);
+  if (assessment.package) return await writePackage(line, assessment.package);
   migration.enter('starting');
   migration.expect('domain', ref.target, ref.targetName);
   marks.targetDefined = true;
@@ -167,9 +169,14 @@ export async function cutOver(line: Line): Promise<void> {
 
 /**
  * Runs a step that needs the source seen off. Where it cannot be seen, neither side may be started: that is a human's to
- * say, who may bring the site back, declare the source down, or go back.
+ * say, who may bring the site back, declare the source down, or go back. `alsoWaitFor`: codes of other troubles that are
+ * waited out.
  */
-async function sourceSeen<T>(line: Line, step: (confirmedDown: boolean) => Promise<T>): Promise<T> {
+export async function sourceSeen<T>(
+  line: Line,
+  step: (confirmedDown: boolean) => Promise<T>,
+  alsoWaitFor: readonly string[] = [],
+): Promise<T> {
   const { migration } = line;
   const { marks } = migration;
   for (;;) {
@@ -177,8 +184,9 @@ async function sourceSeen<T>(line: Line, step: (confirmedDown: boolean) => Promi
       return await step(marks.sourceConfirmedDown);
     } catch (error) {
       const trouble = troubleOf(error);
-      if (trouble.code !== 'SourceLost') throw error;
-      migration.unreachable = ['source'];
+      const lost = trouble.code === 'SourceLost';
+      if (!lost && !alsoWaitFor.includes(trouble.code)) throw error;
+      migration.unreachable = lost ? ['source'] : [];
       await line.attention(trouble, { orUndo: true });
       migration.unreachable = [];
       line.checkUndo();

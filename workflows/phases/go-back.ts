@@ -18,10 +18,12 @@ export async function goBack(line: Line): Promise<void> {
   // What was never defined cannot run: then a target that is out of reach keeps nobody from going back.
   const maybeThere = marks.targetDefined;
   if (marks.targetDefined) {
-    await line.back('removeTarget', 'target', `stop and remove ${ref.targetName}`, () => ref);
+    const what = migration.status.package ? 'remove the package of' : 'stop and remove';
+    await line.back('removeTarget', 'target', `${what} ${ref.targetName}`, () => ref);
     if (!marks.targetConfirmedDown) {
       marks.targetDefined = false;
       migration.removed('domain');
+      migration.removed('package');
     }
   }
   if (marks.sourceStopping || marks.autostartHeld) {

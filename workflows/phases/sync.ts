@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import { parseDurationMs } from '../../src/request/units.js';
-import { formatDuration, formatInstant } from '../../src/model/format.js';
+import { predictedInWords } from '../../src/model/downtime.js';
+import { formatInstant } from '../../src/model/format.js';
 import { whyTooLong } from '../decisions.js';
 import { GoOn, isLong } from '../go-on.js';
 import type { Line } from '../line.js';
@@ -61,6 +62,7 @@ function nextPassAt(migration: Migration): number {
 function rehearsalDue(migration: Migration): boolean {
   return (
     migration.request.rehearsal.enabled &&
+    !migration.assessment.package &&
     migration.carried.rehearsal === null &&
     migration.carried.verified &&
     settled(migration)
@@ -100,7 +102,7 @@ async function announce(line: Line, hold: Hold): Promise<boolean> {
   const name = `awaited:${hold.phase}`;
   if (hold.phase !== 'awaiting-approval' || carried.announced.includes(name)) return false;
   carried.announced.push(name);
-  const predicted = status.predictedDowntimeMs === null ? 'not known' : formatDuration(status.predictedDowntimeMs);
+  const predicted = predictedInWords(status, 'not known');
   await tell(line, 'decision-awaited', `${status.vm} waits for approveCutover; predicted downtime ${predicted}`);
   return line.migration.request.notify !== undefined;
 }

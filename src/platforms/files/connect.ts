@@ -29,5 +29,6 @@ export function placeOf(place: string): FilesConnection {
     ...where,
     scratchDir: tmpdir(),
     scratchReserve: '512MiB',
+    stateDir: '/var/lib/vmferry',
   });
 }

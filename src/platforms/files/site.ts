@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
 import { VmferryError } from '../../errors.js';
 import type { RunState, SourceSite, VmSite, Whereabouts } from '../platform.js';
 import type { FilesConnection } from './connect.js';
 import { describe, inventory, withMachine } from './describe.js';
 import { lookAtDisks, openDisk } from './look.js';
 import { openPoint, printOf, stampOf } from './point.js';
+import { packageKindOf } from './package.js';
 import { readNvram } from './side-state.js';
 
 /** Files of machines that are off: they are read, and nothing else is ever done to them. */
@@ -17,7 +19,8 @@ export function createFilesVmSite(at: FilesConnection): VmSite {
     site: at.site,
     abilities: {
       source: true,
-      target: false,
+      target: canBeTarget(at),
+      boots: false,
       changeTracking: false,
       quiesce: false,
       guestAgent: false,
@@ -116,6 +119,12 @@ async function ifThere<T>(look: () => Promise<T>): Promise<T | null> {
     if (error instanceof VmferryError && error.code === 'NotFound') return null;
     throw error;
   }
+}
+
+/** A directory, or one that is yet to be made or mounted: not an address, and not a single file. */
+function canBeTarget({ config: { path } }: FilesConnection): boolean {
+  if (path === undefined) return false;
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? packageKindOf(path) === null;
 }
 
 function onlyFiles(at: FilesConnection, what: string): VmferryError {

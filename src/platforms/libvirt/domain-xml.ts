@@ -1,4 +1,5 @@
 import { VmferryError } from '../../errors.js';
+import type { DiskFormat } from '../../model/package.js';
 import { machineAt, modelAt } from '../../model/target.js';
 import type { VmDescription, VmDisk, VmNic } from '../../model/vm.js';
 import type { TargetVm } from '../platform.js';
@@ -19,40 +20,51 @@ export interface DomainParts {
   role: Role;
   accelerator: Accelerator;
   /** The disk that a source disk has become, by id. Disks without one stay behind. */
-  disks: ReadonlyMap<string, { path: string; format: 'qcow2' | 'raw' }>;
+  disks: ReadonlyMap<string, { path: string; format: DiskFormat }>;
   /** The network of each NIC; null for one that leads nowhere. */
   network(nic: VmNic): { kind: 'network' | 'bridge'; name: string } | null;
   linksUp: boolean;
   firmware: (Firmware & { nvramPath: string }) | null;
-  /** File that the first serial port is recorded in. */
-  consoleLog: string;
+  /** File that the first serial port is recorded in; null for none. */
+  consoleLog: string | null;
+  /** For a description that goes elsewhere: without our mark, its firmware chosen where it is defined. */
+  portable?: { nvramPath: string | null };
 }
 
 const PREFIX = { ide: 'hd', sata: 'sd', scsi: 'sd', virtio: 'vd', nvme: 'nvme' } as const;
 
 /** @throws VmferryError `HostileInput` for what no domain can hold, `NotSupported` for a bus that libvirt cannot give. */
 export function domainXml(parts: DomainParts): string {
-  const { vm, firmware } = parts;
+  const { vm, firmware, portable } = parts;
   const { description } = vm;
   mustBePlain(parts.name, 'name');
+  const portableUefi = portable !== undefined && description.firmware === 'uefi';
   return xml(
     'domain',
     { type: parts.accelerator === 'kvm' ? 'kvm' : 'qemu' },
     xml('name', {}, parts.name),
     xml('uuid', {}, parts.uuid),
-    xml('metadata', {}, markElement(vm.owner, parts.role)),
+    parts.portable ? guestOs(description) : xml('metadata', {}, markElement(vm.owner, parts.role)),
     xml('memory', { unit: 'KiB' }, Math.ceil(description.memoryBytes / 1024)),
     xml('vcpu', {}, description.cpu.count),
     xml(
       'os',
-      {},
+      { firmware: portableUefi ? 'efi' : null },
       xml('type', { arch: 'x86_64', machine: machineAt(LIMITS, description) }, 'hvm'),
       firmware &&
         xml('loader', { readonly: 'yes', secure: firmware.secureBoot ? 'yes' : 'no', type: 'pflash' }, firmware.code),
       firmware && xml('nvram', { template: firmware.template }, firmware.nvramPath),
+      portableUefi && chosenFirmware(description.secureBoot),
+      portableUefi && portable.nvramPath !== null && xml('nvram', {}, portable.nvramPath),
       !description.disks.some((disk) => disk.bootOrder !== null) && xml('boot', { dev: 'hd' }),
     ),
-    xml('features', {}, xml('acpi'), xml('apic'), firmware?.secureBoot && xml('smm', { state: 'on' })),
+    xml(
+      'features',
+      {},
+      xml('acpi'),
+      xml('apic'),
+      (firmware?.secureBoot ?? (portable && description.secureBoot)) && xml('smm', { state: 'on' }),
+    ),
     cpu(description, parts.accelerator),
     xml('clock', { offset: description.clock }),
     xml('on_poweroff', {}, 'destroy'),
@@ -60,6 +72,24 @@ export function domainXml(parts: DomainParts): string {
     xml('on_crash', {}, 'destroy'),
     xml('devices', {}, ...devices(parts)),
   ).toString();
+}
+
+/** libosinfo's name of the guest's system, as its own tools write it. */
+function guestOs({ guestOs: id }: VmDescription): XmlElement | null {
+  const uri = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
+  if (id === null || !/^https?:\/\//.test(id)) return null;
+  return xml('metadata', {}, xml('libosinfo:libosinfo', { 'xmlns:libosinfo': uri }, xml('libosinfo:os', { id })));
+}
+
+/** Left to libvirt (libvirt.org/formatdomain.html, firmware autoselection). */
+function chosenFirmware(secureBoot: boolean): XmlElement {
+  const enabled = secureBoot ? 'yes' : 'no';
+  return xml(
+    'firmware',
+    {},
+    xml('feature', { enabled, name: 'secure-boot' }),
+    xml('feature', { enabled, name: 'enrolled-keys' }),
+  );
 }
 
 function cpu({ cpu: { count, sockets, coresPerSocket, threadsPerCore, model } }: VmDescription, accelerator: string) {
@@ -81,7 +111,7 @@ function devices(parts: DomainParts): XmlElement[] {
     xml(
       'serial',
       { type: 'pty' },
-      port === 0 && xml('log', { file: parts.consoleLog, append: 'on' }),
+      port === 0 && parts.consoleLog !== null && xml('log', { file: parts.consoleLog, append: 'on' }),
       xml('target', { port }),
     ),
   );

@@ -34,6 +34,7 @@ export const LIMITS: TargetLimits = {
   diskUnitBytes: 512,
   // Others would need the element blockio.
   sectorBytes: [512],
+  otherBus: null,
   nicModels: {
     has: ['virtio', 'e1000', 'e1000e', 'rtl8139', 'ne2k_pci', 'pcnet', 'vmxnet3', 'igb'],
     otherwise: 'e1000',

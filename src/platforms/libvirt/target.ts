@@ -80,6 +80,7 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
     endRehearsal: (id, signal) => endRehearsal(tools, id, signal),
     define: (vm, sides, signal) => define(tools, vm, sides, signal),
     setLinks: (vm, up, signal) => setLinks(tools, vm, up, signal),
+    packaging: null,
     undefine: (id, signal) => undefine(tools, id, signal),
     finalize: (vm, id, autostart, signal) => finalize(tools, vm, id, autostart, signal),
     listOwned: (signal) => listOwned(at, signal),

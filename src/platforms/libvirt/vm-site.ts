@@ -20,6 +20,7 @@ export type TargetPart = Omit<TargetSite, keyof VmSite>;
 const ABILITIES: Abilities = {
   source: true,
   target: true,
+  boots: true,
   changeTracking: true,
   quiesce: true,
   guestAgent: true,

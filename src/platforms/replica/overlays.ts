@@ -8,7 +8,7 @@ import { EXIT, type Step } from './script.js';
 /** What a guest runs on: copy-on-write files over a whole replica, and who may still put a domain on them. */
 
 /** Stands in the folder once a migration's cutover is being undone: from then on it defines no domain any more. */
-function tombstone(folder: string, migrationId: string): string {
+export function tombstone(folder: string, migrationId: string): string {
   return join(folder, `undone-${migrationId}`);
 }
 
@@ -103,6 +103,6 @@ export async function forbidCutover(store: ReplicaStore, migrationId: string, si
   await store.transact(migrationId, seen.folder, { seen: null, steps, signal });
 }
 
-function undone(store: ReplicaStore, migrationId: string): VmferryError {
+export function undone(store: ReplicaStore, migrationId: string): VmferryError {
   return superseded(store, migrationId, 'its cutover was undone');
 }

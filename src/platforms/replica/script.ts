@@ -40,6 +40,8 @@ export type Step =
   | readonly ['touch', path: string]
   /** Has libvirt define the domain that comes as standard input. */
   | readonly ['define', uri: string]
+  /** Removes what tries left that never finished what they wrote beside the replica. */
+  | readonly ['abandon']
   /** Exit 45 where the file is there. */
   | readonly ['absent', path: string]
   /** Replaces the state file by standard input; the digest tells whether all of it came (a caller may die meanwhile). */
@@ -95,12 +97,13 @@ release) holder; if [ "$hn" = "$2" ]; then end_exports; rm -f -- "$dir/holder"; 
 end-exports) end_exports; rm -f -- "$dir/holder"; shift;;
 drop) rm -f -- "$2"; shift 2;;
 folder) mkdir -p -- "$2"; chmod 711 -- "$2"; shift 2;;
+abandon) rm -rf -- "$dir"/writing-*; shift;;
 drop-folder) rm -rf -- "$2"; shift 2;;
 need) [ -e "$2" ] || exit 46; shift 2;;
 standing) for o in "$2"/rehearsal-*.qcow2 "$2"/cutover-*.qcow2; do [ ! -e "$o" ] || exit 48; done; shift 2;;
 move) if [ -e "$2" ]; then
     [ ! -e "$3" ] || exit 45
-    mv -T -- "$2" "$3"; sync -- "$(dirname -- "$3")"
+    mv -nT -- "$2" "$3"; [ ! -e "$2" ] || exit 45; sync -- "$(dirname -- "$3")"
   fi; shift 3;;
 unused) for o in "$2" "$2"/*; do
     [ ! -f "$o" ] || [ "$o" = "$dir/lock" ] || ! grep -q ":$(stat -c %i -- "$o") " /proc/locks || exit 48

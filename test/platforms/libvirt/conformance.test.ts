@@ -38,6 +38,7 @@ async function open(): Promise<PlatformLab> {
 const declared = {
   source: true,
   target: true,
+  boots: true,
   changeTracking: true,
   quiesce: true,
   guestAgent: true,

@@ -125,6 +125,7 @@ export async function journey(
       targetName: vm.name,
       disks: specs,
     },
+    package: null,
     ...{ networks: vm.networks, target: { ...facts, abilities } },
     rate: rateFrom({ source: 'dc-old', target: 'dc-new' }),
     request: migrateVmRequest.parse({ vm: vm.name, source: 'dc-old', target: 'dc-new' }),
