@@ -14,6 +14,7 @@ export interface RequestFlags {
   network?: string[];
   storage?: string;
   diskFormat?: string;
+  package?: string;
   adopt?: string;
   excludeDisk?: string[];
   cpus?: string;
@@ -38,6 +39,7 @@ const FIELDS: readonly [path: string, flag: keyof RequestFlags][] = [
   ['targetName', 'targetName'],
   ['storage', 'storage'],
   ['diskFormat', 'diskFormat'],
+  ['package', 'package'],
   ['adoptReplica', 'adopt'],
   ['memory', 'memory'],
   ['sync.bandwidth', 'bandwidth'],

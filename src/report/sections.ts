@@ -1,6 +1,5 @@
-import { downtimeInWords } from '../model/estimate.js';
 import { formatBytes, formatDuration, formatInstant, formatRate } from '../model/format.js';
-import type { Estimate } from '../model/estimate.js';
+import { downtimeInWords, type Estimate } from '../model/estimate.js';
 import type { MigrationReport } from '../model/report.js';
 import type { LedgerEntry, PassRecord } from '../model/status.js';
 import { convergence } from './convergence.js';

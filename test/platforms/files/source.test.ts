@@ -331,11 +331,14 @@ test('images behind HTTP are read in ranges, with a login where the site has one
   }
 });
 
-test('a site of files is refused as a target, and can only be read', async () => {
+test('machines in files are not started, and one file or an address is no target', async () => {
   const path = await folder('refused');
   await copyFile(join(work, 'content'), join(path, 'web01.raw'));
   const source = site({ path });
   await assert.rejects(source.start('web01'), { code: 'NotSupported' });
-  await assert.rejects(source.targetFacts([null]), { code: 'NotSupported' });
+  assert.deepEqual(
+    [{ path }, { path: join(path, 'web01.raw') }, { url: 'http://machine/' }].map((at) => site(at).abilities.target),
+    [true, false, false],
+  );
   assert.throws(() => filesSite.parse({ platform: 'files', url: 'https://ann:secret@machine/' }), /without a login/);
 });
