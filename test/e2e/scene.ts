@@ -192,3 +192,27 @@ export class Scene {
     return result.status;
   }
 }
+
+/** Runs a script in `web01` at dc-old, through its agent and past ssh. @returns what it printed. */
+export async function inGuest(world: World, script: string): Promise<string> {
+  const ask = async (execute: string, given: object) => {
+    const answer = await world.virsh(
+      'old',
+      'qemu-agent-command',
+      'web01',
+      JSON.stringify({ execute, arguments: given }),
+    );
+    return (JSON.parse(answer) as { return: Record<string, unknown> }).return;
+  };
+  const { pid } = await ask('guest-exec', { path: '/bin/sh', arg: ['-c', script], 'capture-output': true });
+  for (;;) {
+    const status = await ask('guest-exec-status', { pid });
+    if (status['exited'] !== true) {
+      await sleep(200);
+      continue;
+    }
+    assert.equal(status['exitcode'], 0, script);
+    const data = status['out-data'];
+    return typeof data === 'string' ? Buffer.from(data, 'base64').toString() : '';
+  }
+}
