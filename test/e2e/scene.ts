@@ -196,12 +196,11 @@ export class Scene {
 /** Runs a script in `web01` at dc-old, through its agent and past ssh. @returns what it printed. */
 export async function inGuest(world: World, script: string): Promise<string> {
   const ask = async (execute: string, given: object) => {
-    const answer = await world.virsh(
-      'old',
-      'qemu-agent-command',
-      'web01',
-      JSON.stringify({ execute, arguments: given }),
-    );
+    const question = JSON.stringify({ execute, arguments: given });
+    let answer = '';
+    // While it is frozen, its agent runs nothing.
+    const answered = async () => (answer = await world.virsh('old', 'qemu-agent-command', 'web01', question)) !== '';
+    await world.until('answered by the agent', answered, 60_000);
     return (JSON.parse(answer) as { return: Record<string, unknown> }).return;
   };
   const { pid } = await ask('guest-exec', { path: '/bin/sh', arg: ['-c', script], 'capture-output': true });
