@@ -8,8 +8,9 @@ export const guestOsRules: Rule[] = [
     title: 'The description does not say what system the guest runs, or names one that is not known.',
     severity: 'info',
     basis: "What is declared in the words of libosinfo, VMware, VirtualBox or CIM's OsType.",
-    check: ({ vm: { guestOs } }) => {
-      if (guestOsOf(guestOs)) return [];
+    check: ({ vm: { guestOs }, guest }) => {
+      // What was found on the disks counts more than what is declared.
+      if (guestOsOf(guestOs) || guest?.os) return [];
       const message =
         guestOs === null || guestOs === ''
           ? 'It is not declared what system the guest runs, so nothing is said of its drivers.'
@@ -38,6 +39,8 @@ export const guestOsRules: Rule[] = [
       'Linux has virtio over PCI since 2.6.25 (RHEL 3.9, 4.8, 5.3), FreeBSD since 9, Solaris not before 11, Windows by virtio-win.',
     check: (facts) => {
       const { guestOs } = facts.vm;
+      // Drivers that were looked for in the guest are judged one by one.
+      if (facts.guest && (facts.guest.kernels.length > 0 || facts.guest.windows)) return [];
       const known = guestOsOf(guestOs);
       // What boots from virtio has its drivers, whatever is declared.
       const proven = copiedDisks(facts).some(

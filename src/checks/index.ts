@@ -1,10 +1,15 @@
 import type { Finding } from '../model/finding.js';
+import type { InspectedGuest } from '../model/guest.js';
+import type { VmDescription } from '../model/vm.js';
 import { cpuRules } from './cpu.js';
 import { deviceRules } from './devices.js';
 import { diskRules } from './disks.js';
 import { exportRules } from './export.js';
 import { firmwareRules } from './firmware.js';
+import { guestBootRules, guestDriverRules } from './guest-boot.js';
+import { guestDiskRules } from './guest-disks.js';
 import { guestOsRules } from './guest-os.js';
+import { guestSystemRules } from './guest-system.js';
 import { hostRules } from './host.js';
 import { identityRules } from './identity.js';
 import { networkRules } from './network.js';
@@ -15,6 +20,8 @@ import { storageRules } from './storage.js';
 import { trackingRules } from './tracking.js';
 
 export type { Facts, Rule } from './rule.js';
+
+const GUEST_RULES = [...guestSystemRules, ...guestDiskRules, ...guestBootRules];
 
 /** Every rule that knows no platform, in the order in which findings are listed. */
 export const RULES: readonly Rule[] = [
@@ -28,6 +35,8 @@ export const RULES: readonly Rule[] = [
   ...firmwareRules,
   ...deviceRules,
   ...guestOsRules,
+  ...GUEST_RULES,
+  ...guestDriverRules,
   ...prepareRules,
   ...rehearsalRules,
   ...exportRules,
@@ -38,4 +47,10 @@ export function check(facts: Facts): Finding[] {
   return RULES.filter(({ boots }) => !boots || facts.target.abilities.boots).flatMap((rule) =>
     rule.check(facts).map((found) => ({ id: rule.id, ...found })),
   );
+}
+
+/** What was found inside a machine's disks that should be known whatever its target is. */
+export function checkGuest(vm: VmDescription, guest: InspectedGuest): Finding[] {
+  const found = GUEST_RULES.flatMap((rule) => rule.check({ vm, guest }).map((each) => ({ id: rule.id, ...each })));
+  return [...found, ...guest.notes];
 }

@@ -3,6 +3,7 @@ import type { CopyRate } from '../model/estimate.js';
 import type { Found, Severity } from '../model/finding.js';
 import type { GuestReadiness } from '../model/guest-inside.js';
 import type { PackagePlan } from '../model/package.js';
+import type { InspectedGuest } from '../model/guest.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription, VmDisk } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
@@ -17,6 +18,8 @@ export interface Facts {
   source: { abilities: Abilities; running: boolean };
   /** As wished for the target: without the disks left behind, with the CPUs and the memory asked for. */
   vm: VmDescription;
+  /** What was found inside its disks; null where nobody looked. */
+  guest?: InspectedGuest | null;
   targetName: string;
   /** The inside of the running guest, looked at where its preparation is asked for; else null. */
   readiness: GuestReadiness | null;
@@ -43,6 +46,11 @@ export interface Rule {
   /** Only asked of targets that run what comes. */
   boots?: true;
   check(facts: Facts): Found[];
+}
+
+/** A rule that judges the guest by itself, whatever the target. */
+export interface GuestRule extends Rule {
+  check(facts: Pick<Facts, 'vm' | 'guest'>): Found[];
 }
 
 /** The disks that are copied, as described and as planned. */

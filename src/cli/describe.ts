@@ -1,4 +1,5 @@
 import { formatBytes } from '../model/format.js';
+import type { InspectedGuest } from '../model/guest.js';
 import type { VmDescription } from '../model/vm.js';
 import { siteName } from '../request/names.js';
 import { printable, printJson, type Context } from './context.js';
@@ -9,6 +10,7 @@ interface Options {
   config?: string;
   json?: boolean;
   check?: boolean;
+  inspect?: boolean;
 }
 
 export function addDescribe(verbs: Verbs): void {
@@ -23,6 +25,7 @@ export function addDescribe(verbs: Verbs): void {
     .argument('[vm]', "the VM's name at that site, or in a package of several")
     .option('--config <file>', 'vmferry.yaml')
     .option('--check', "of an OVA or OVF: compare every file with the package's manifest, too")
+    .option('--inspect', 'of one in files: look into its disks, too, which takes about a minute without KVM')
     .option('--json', 'print the normalised description')
     .action(
       verbs.action(async (place: string, vm: string | undefined, options: Options) => {
@@ -31,9 +34,13 @@ export function addDescribe(verbs: Verbs): void {
           context.err(`vmferry describe needs a VM of ${place}: \`vmferry inventory ${place}\` lists them.\n`);
           return 2;
         }
+        if (atSite && options.inspect) {
+          context.err('vmferry describe --inspect looks into machines in files only: give the path of one.\n');
+          return 2;
+        }
         const described = atSite
           ? await withNamedSite(options.config, place, (site) => site.describe(vm, context.signal))
-          : await fromFiles(context, place, vm ?? null, options.check === true);
+          : await fromFiles(context, place, vm ?? null, options);
         if (options.json) printJson(context, described);
         else context.out(`${words(described).map(printable).join('\n')}\n`);
         return undefined;
@@ -49,9 +56,16 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-async function fromFiles(context: Context, place: string, vm: string | null, check: boolean): Promise<VmDescription> {
+async function fromFiles(
+  context: Context,
+  place: string,
+  vm: string | null,
+  { check = false, inspect = false }: Options,
+): Promise<VmDescription> {
   const { describePlace } = await import('../platforms/files/describe-place.js');
-  const { described, compared } = await describePlace(place, vm, check, context.signal);
+  const { inspected } = await import('./inspect.js');
+  const look = inspect ? inspected(context.signal) : undefined;
+  const { described, compared } = await describePlace(place, vm, check, context.signal, look);
   if (check) {
     context.err(
       compared === null ? 'No manifest, nothing compared.\n' : `${compared} files are as the manifest says.\n`,
@@ -73,6 +87,29 @@ function words(vm: VmDescription): string[] {
     ),
     ...vm.removable.map((each) => `  ${each.kind.padEnd(10)}${each.bus}`),
     ...vm.nics.map((each) => `  nic       ${each.mac || 'no address'} ${each.model} on ${each.network}`),
+    ...(vm.guest ? insideWords(vm.guest) : []),
     ...vm.findings.map((each) => `  ${each.severity.padEnd(10)}${each.id}: ${each.message}`),
+  ];
+}
+
+function insideWords({ os, filesystems, kernels, boots, tools, guestAgent, notSeen }: InspectedGuest): string[] {
+  const found = [os?.productName ?? os?.distribution ?? 'no system that is known', os?.architecture, os?.hostname];
+  const firmwares = (['bios', 'uefi'] as const).filter((each) => boots[each]);
+  return [
+    `  inside    ${found.filter(Boolean).join(', ')}`,
+    `  starts    ${firmwares.length > 0 ? `with ${firmwares.join(' and ')}` : 'with nothing that was found'}`,
+    ...kernels.map(({ version, initramfs, drivers }) => {
+      const early = Object.entries(drivers).filter(([, state]) => state === 'built-in' || state === 'initramfs');
+      const what = early.map(([driver]) => driver).join(', ') || 'none of the drivers looked for';
+      return `  kernel    ${version} ${initramfs ? '' : 'without initramfs '}starts with ${what}`;
+    }),
+    ...filesystems.map(({ device, type, mountpoint, sizeBytes, freeBytes }) => {
+      const room =
+        sizeBytes === null || freeBytes === null ? '' : ` ${formatBytes(freeBytes)} free of ${formatBytes(sizeBytes)}`;
+      return `  holds     ${device} ${type}${mountpoint === null ? '' : ` at ${mountpoint}`}${room}`;
+    }),
+    ...(tools.length > 0 ? [`  tools     ${tools.join(', ')}`] : []),
+    ...(guestAgent ? ['  agent     qemu-ga'] : []),
+    ...notSeen.map((each) => `  not seen  ${each}`),
   ];
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { finding } from './finding.js';
+import { inspectedGuest } from './guest.js';
 
 /** The normalised VM: what every platform's description becomes, and what `vmferry describe --json` prints. */
 
@@ -68,6 +69,7 @@ export const vmDescription = z.strictObject({
   rng: z.boolean().default(false),
   nvramPath: z.string().nullable().default(null).describe('UEFI variables at the source.'),
   findings: z.array(finding),
+  guest: inspectedGuest.optional().describe('What was found inside its disks, where that was asked for.'),
 });
 export type VmDescription = z.infer<typeof vmDescription>;
 

@@ -292,7 +292,8 @@ test('secure boot with a BIOS, which no libvirt domain can say, does not go toge
 });
 
 test('every rule has an id of its own, and a case in which it fires; what it finds is no graver than it says', () => {
-  const ids = RULES.map(({ id }) => id);
+  // What is found inside a guest is tried with guests: test/guest/inspect and ./guest.test.ts.
+  const ids = RULES.map(({ id }) => id).filter((id) => !id.startsWith('guest.'));
   assert.deepEqual(
     ids.filter((id, index) => ids.indexOf(id) !== index),
     [],

@@ -15,6 +15,8 @@ import { checkQcowTables } from './qcow-tables.js';
 /** A disk's image, read by a qemu-nbd of its own that does not outlive this process. */
 export interface ImageExport {
   reader: NbdDevice;
+  /** Where it is served, under the empty name. */
+  socketPath: string;
   close(): Promise<void>;
 }
 
@@ -59,8 +61,9 @@ export async function exportChain(chain: ImageChain, check: boolean, signal?: Ab
       else await checkImage(host, format, member.name, layer, signal);
     });
     const { member, header } = chain.layers[0]!;
-    reader = (await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node))).device;
-    if (reader.sizeBytes === header.sizeBytes) return { reader, close };
+    const served = await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node));
+    reader = served.device;
+    if (reader.sizeBytes === header.sizeBytes) return { reader, socketPath: served.socket, close };
     throw new VmferryError(
       'HostileInput',
       `cannot read ${member.name}: it is of ${header.sizeBytes} bytes by its header, and of ${reader.sizeBytes} to QEMU`,

@@ -1,0 +1,119 @@
+import { blocking, warning, type Found } from '../model/finding.js';
+import type { DriverState, GuestKernel } from '../model/guest.js';
+import { modelAt } from '../model/target.js';
+import { copiedDisks, quoted, type Facts, type GuestRule, type Rule } from './rule.js';
+
+const SOME = 5;
+
+export const guestBootRules: GuestRule[] = [
+  {
+    id: 'guest.boot-loader',
+    title: 'No boot loader was found in the guest that its firmware starts.',
+    severity: 'blocking',
+    basis:
+      'The code in the first sector of the first disk; UEFI 2.10, 13.3.3 for what lies on an EFI system partition.',
+    check: ({ guest, vm }) => {
+      if (!guest || guest.boots[vm.firmware] !== false) return [];
+      const other = vm.firmware === 'bios' ? 'uefi' : 'bios';
+      if (guest.boots[other]) {
+        const message = `The VM has the firmware ${vm.firmware}, and the guest a boot loader for ${other} only.`;
+        return [blocking(message, `Describe the VM with ${other}, or install a boot loader for ${vm.firmware} in it.`)];
+      }
+      const message = `No boot loader for ${vm.firmware} was found on the disks.`;
+      return [warning(message, 'See that it does not start from elsewhere: a network, a CD, or a disk left behind.')];
+    },
+  },
+  {
+    id: 'guest.device-names',
+    title: 'The guest names disks by how they are attached, in fstab or for its boot loader.',
+    severity: 'warning',
+    basis: 'Kernel names such as /dev/sda follow the bus and the order of the disks (fstab(5)).',
+    check: ({ guest }) => {
+      const names = guest?.deviceNames ?? [];
+      if (names.length === 0) return [];
+      const shown = names.slice(0, SOME).map(({ file, device }) => `${quoted(device)} in ${quoted(file)}`);
+      const more = names.length > SOME ? ` and ${names.length - SOME} more` : '';
+      return [
+        warning(
+          `The guest names disks by their bus: ${shown.join(', ')}${more}.`,
+          'Keep the disks on their bus, have the guest converted, or name them by UUID in the guest.',
+        ),
+      ];
+    },
+  },
+];
+
+/** Those that the devices at the target decide. */
+export const guestDriverRules: Rule[] = [
+  {
+    id: 'guest.disk-driver',
+    title: 'A kernel of the guest cannot drive the disks that it gets before its root file system is there.',
+    severity: 'blocking',
+    basis: "modules.builtin, modules.dep and the initramfs of each kernel; the target's disk buses.",
+    check: (facts) => {
+      if (facts.guest?.windows) return windowsDisk(facts, facts.guest.windows.virtioDisk);
+      const kernel = facts.guest?.kernels.at(-1);
+      if (!kernel) return [];
+      return [...new Set(copiedDisks(facts).flatMap(({ disk }) => DISK_DRIVERS[busOf(disk)] ?? []))].flatMap(
+        (driver): Found[] => {
+          const state = kernel.drivers[driver] ?? 'none';
+          if (state === 'built-in' || state === 'initramfs') return [];
+          return [blockedDisk(kernel, driver, state)];
+        },
+      );
+    },
+  },
+  {
+    id: 'guest.nic-driver',
+    title: 'The guest has no driver for a network card that it gets.',
+    severity: 'warning',
+    basis: "modules.builtin and modules.dep of the newest kernel; the target's models of network cards.",
+    check: (facts) => {
+      const { guest, vm, target } = facts;
+      const models = new Set(vm.nics.flatMap(({ model }) => modelAt(target.limits.nicModels, model) ?? []));
+      const found: Found[] = [];
+      const kernel = guest?.kernels.at(-1);
+      for (const model of models) {
+        const driver = NIC_DRIVERS[model];
+        const lacks = driver && kernel?.drivers[driver] === 'none';
+        const windowsLacks = model === 'virtio' && guest?.windows?.virtioNet === false;
+        if (!lacks && !windowsLacks) continue;
+        const message = `The guest has no driver for the network cards of model ${quoted(model)} that it gets.`;
+        found.push(warning(message, 'Install it in the guest, or describe the card as e1000e.'));
+      }
+      return found;
+    },
+  },
+];
+
+type Driver = keyof GuestKernel['drivers'];
+const DISK_DRIVERS: Record<string, Driver> = {
+  virtio: 'virtio_blk',
+  'virtio-scsi': 'virtio_scsi',
+  sata: 'ahci',
+  ide: 'ata_piix',
+  nvme: 'nvme',
+};
+const NIC_DRIVERS: Record<string, Driver> = { virtio: 'virtio_net', e1000: 'e1000', e1000e: 'e1000e' };
+
+/** SCSI disks are on virtio's controller where nothing else is said; other controllers are not judged. */
+function busOf({ bus, controllerModel }: { bus: string; controllerModel: string | null }): string {
+  if (bus !== 'scsi') return bus;
+  return controllerModel === null || controllerModel.startsWith('virtio') ? 'virtio-scsi' : controllerModel;
+}
+
+function blockedDisk(kernel: GuestKernel, driver: string, state: DriverState): Found {
+  const remedy = 'Have the guest converted, make its initramfs anew with the driver, or put its disks on SATA.';
+  const what = `The guest's kernel ${quoted(kernel.version)}`;
+  if (state === 'none') return blocking(`${what} has no driver ${driver}, which its disks at the target need.`, remedy);
+  if (kernel.initramfsRead)
+    return blocking(`${what} has the driver ${driver} but not in its initramfs, so that it finds no root.`, remedy);
+  return warning(`${what} has the driver ${driver}; whether its initramfs has it could not be seen.`, 'Rehearse.');
+}
+
+function windowsDisk(facts: Facts, virtio: boolean | null): Found[] {
+  const needs = copiedDisks(facts).some(({ disk }) => ['virtio', 'virtio-scsi'].includes(busOf(disk)));
+  if (!needs || virtio !== false) return [];
+  const message = 'Windows has no virtio driver for its disks at the target.';
+  return [blocking(message, 'Install virtio-win in the guest, have it converted, or put its disks on SATA.')];
+}

@@ -1,0 +1,32 @@
+import { bootFiles } from '../boot-arguments.js';
+import { isBusName, isRemovable } from '../bus-names.js';
+import { ConfigFiles } from '../config-files.js';
+import type { GuestTree } from '../tree.js';
+
+const MOST = 200;
+
+/** Where a Linux guest's way to boot names a disk by how it is attached: fstab(5), crypttab(5), and the kernel's arguments. */
+export async function busNamesUsed(tree: GuestTree): Promise<{ file: string; device: string }[]> {
+  const files = new ConfigFiles(tree);
+  const found = new Map<string, { file: string; device: string }>();
+  const use = (file: string, device: string | undefined, type?: string) => {
+    if (device === undefined || !isBusName(device) || isRemovable(device, type) || found.size >= MOST) return;
+    found.set(`${file}\0${device}`, { file, device });
+  };
+  for (const [file, field] of [
+    ['/etc/fstab', 0],
+    ['/etc/crypttab', 1],
+  ] as const) {
+    for (const line of ((await files.read(file)) ?? '').split('\n')) {
+      const fields = line.trim().split(/[ \t]+/);
+      if (!line.trim().startsWith('#')) use(file, fields[field], fields[2]);
+    }
+  }
+  for (const file of await bootFiles(files)) {
+    for (const { raw } of file.arguments) {
+      for (const [, device] of raw.matchAll(/(?:^|[\s"'])(?:root|resume)=(\/dev\/[^\s"'\\]{1,200})/g))
+        use(file.path, device);
+    }
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,116 @@
+import type { GuestKernel, InspectedGuest } from '../../model/guest.js';
+import type { Appliance } from '../appliance.js';
+import { applianceTree } from '../appliance-tree.js';
+import { pinNics } from '../nics/pin-nics.js';
+import { uuidFstab } from '../fstab.js';
+import { shellAssignments } from '../shell-assignments.js';
+import type { GuestTree } from '../tree.js';
+import { applicationsOf, guestAgentIn, servicesOf, toolsIn } from './contents.js';
+import { busNamesUsed } from './device-names.js';
+import { filesystemsOf, layoutsOf, partitionTables, roomOf } from './disks.js';
+import { bootsOf } from './boot-loader.js';
+import { findKernels } from './kernels.js';
+import { osOf } from './os.js';
+import { windowsState } from './windows.js';
+
+const MOST_MOUNTS = 100;
+
+/**
+ * Looks into the guest on an appliance's disks without running or changing anything of it, and leaves its file systems
+ * mounted read-only. Everything found comes from outside: counts and lengths are bounded, and what could not be looked
+ * at is listed. Hold an appliance that is read-only, or whose disks are overlays.
+ * @throws VmferryError `Cancelled`, `Timeout`, `ToolFailed`, `Unreachable` where the appliance is gone.
+ */
+export async function inspectGuest(
+  appliance: Appliance,
+  vm: { nics: readonly { mac: string }[] },
+  signal?: AbortSignal,
+): Promise<InspectedGuest> {
+  const notSeen: string[] = [];
+  const disks = await partitionTables(appliance);
+  const filesystems = await filesystemsOf(appliance, notSeen);
+  const layouts = await layoutsOf(appliance, filesystems);
+  const roots = ((await appliance.maybe(['inspect-os'])) ?? '').split('\n').filter(Boolean);
+  const empty = nothingInside();
+  const root = roots[0];
+  if (root === undefined) {
+    if (layouts.includes('luks') || layouts.includes('bitlocker')) notSeen.push('what is encrypted');
+    return { ...empty, disks, filesystems, layouts, boots: await bootsOf(appliance, null, disks), notSeen };
+  }
+  const os = await osOf(appliance, root);
+  await mount(appliance, root, filesystems, notSeen);
+  const tree = applianceTree(appliance);
+  const found: InspectedGuest = {
+    ...empty,
+    ...{ os, systems: roots.length, disks, filesystems, layouts },
+    boots: await bootsOf(appliance, tree, disks),
+    applications: await applicationsOf(appliance, root, notSeen),
+    notSeen,
+  };
+  if (os.kind === 'linux') {
+    const name = await prettyName(tree);
+    const named = { ...os, productName: name ?? os.productName };
+    return { ...found, os: named, ...(await linuxParts(appliance, tree, vm, notSeen, signal)) };
+  }
+  if (os.kind === 'windows') found.windows = await windowsState(appliance, root, notSeen);
+  return found;
+}
+
+async function linuxParts(
+  appliance: Appliance,
+  tree: GuestTree,
+  vm: { nics: readonly { mac: string }[] },
+  notSeen: string[],
+  signal?: AbortSignal,
+): Promise<Partial<InspectedGuest>> {
+  const kernels: GuestKernel[] = await findKernels(appliance, tree, notSeen, signal);
+  const nics = await pinNics(tree, vm.nics);
+  return {
+    kernels,
+    deviceNames: await busNamesUsed(tree),
+    tools: await toolsIn(tree),
+    guestAgent: await guestAgentIn(tree),
+    services: await servicesOf(tree, notSeen),
+    pinnedNics: nics.edits.length > 0 ? nics.pinned.map(({ mac, name }) => ({ mac, name })) : [],
+    // Which devices have which UUID is for the conversion to find out; what is noted of other names counts here.
+    notes: [...nics.findings, ...(await uuidFstab(tree, [])).findings.filter(({ id }) => id !== 'guest.fstab-device')],
+  };
+}
+
+/** os-release(5); where Debian names its point release elsewhere, libguestfs says only that. */
+async function prettyName(tree: GuestTree): Promise<string | null> {
+  const text = (await tree.read('/etc/os-release')) ?? (await tree.read('/usr/lib/os-release')) ?? '';
+  const name = shellAssignments(text).find(({ key }) => key === 'PRETTY_NAME')?.value;
+  return name?.slice(0, 200) ?? null;
+}
+
+/** Mounts all that belongs to this system, outer folders first, and measures each. */
+async function mount(
+  appliance: Appliance,
+  root: string,
+  filesystems: InspectedGuest['filesystems'],
+  notSeen: string[],
+): Promise<void> {
+  const lines = (await appliance.command(['inspect-get-mountpoints', root])).split('\n').filter(Boolean);
+  const mounts = lines.map((line) => {
+    const at = line.lastIndexOf(': ');
+    return { path: line.slice(0, at), device: line.slice(at + 2) };
+  });
+  mounts.sort((a, b) => a.path.length - b.path.length);
+  for (const { path, device } of mounts.slice(0, MOST_MOUNTS)) {
+    if ((await appliance.maybe(['mount-ro', device, path])) === null) {
+      notSeen.push(`the file system on ${device}, which could not be mounted`);
+      continue;
+    }
+    const filesystem = filesystems.find((each) => each.device === device);
+    if (filesystem) Object.assign(filesystem, { mountpoint: path }, await roomOf(appliance, path));
+  }
+}
+
+function nothingInside(): InspectedGuest {
+  return {
+    ...{ os: null, systems: 0, disks: [], filesystems: [], layouts: [], boots: { bios: null, uefi: null } },
+    ...{ kernels: [], deviceNames: [], tools: [], guestAgent: null, services: [], applications: [] },
+    ...{ pinnedNics: [], windows: null, notes: [], notSeen: [] },
+  };
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { check, RULES } from '../../src/checks/index.js';
+import { inspectedGuest, type InspectedGuest } from '../../src/model/guest.js';
+import { disk, factsOf, nic, type Given } from './facts.js';
+
+/** Rules about guests for which no image is made here: Windows cannot be tried. The others are tried in test/guest/inspect. */
+
+const LINUX = {
+  ...{ kind: 'linux', distribution: 'debian', version: '12.5', productName: null },
+  ...{ architecture: 'x86_64', packageFormat: 'deb', hostname: 'web01' },
+};
+const PLAIN: Record<string, unknown> = {
+  ...{ os: LINUX, systems: 1, disks: [], filesystems: [], layouts: [], boots: { bios: true, uefi: true } },
+  ...{ kernels: [], deviceNames: [], tools: [], guestAgent: true, services: [], applications: [] },
+  ...{ pinnedNics: [], windows: null, notes: [], notSeen: [] },
+};
+const windows = (more: Partial<NonNullable<InspectedGuest['windows']>> = {}) => ({
+  os: { ...LINUX, kind: 'windows', distribution: 'windows' },
+  windows: { ...{ hibernated: false, fastStartup: false, virtioDisk: true, virtioNet: true }, ...more },
+});
+
+function found(guest: Record<string, unknown>, given: Partial<Given> = {}): string[] {
+  const facts = { ...factsOf(given), guest: inspectedGuest.parse({ ...PLAIN, ...guest }) };
+  const findings = check(facts);
+  for (const { message, remedy } of findings) assert.match(`${message} ${remedy}`, /^[A-Z].+\.$/);
+  return findings.map(({ id, severity }) => `${severity} ${id}`);
+}
+
+test('of a guest in which all is well nothing is said, and of one that nobody looked into neither', () => {
+  assert.deepEqual(found({}), []);
+  assert.deepEqual(found(windows()), []);
+  assert.deepEqual(check({ ...factsOf({}), guest: null }), []);
+  // What was found counts more than what is declared, or not.
+  assert.deepEqual(found({}, { guestOs: '' }), []);
+});
+
+test('Windows that sleeps on its disk stops the migration, and one that would at its next shutdown is named', () => {
+  assert.deepEqual(found(windows({ hibernated: true, fastStartup: true })), ['blocking guest.hibernated']);
+  assert.deepEqual(found(windows({ fastStartup: true })), ['warning guest.hibernated']);
+  assert.deepEqual(found(windows({ fastStartup: null, hibernated: null })), []);
+});
+
+test('Windows without virtio drivers is stopped only where it gets such devices', () => {
+  const lacks = windows({ virtioDisk: false, virtioNet: false });
+  assert.deepEqual(found(lacks), ['blocking guest.disk-driver', 'warning guest.nic-driver']);
+  assert.deepEqual(found(lacks, { disks: disk('sda', 'sata'), nics: nic('lan', undefined, 'e1000e') }), []);
+});
+
+test('disks that no system, several, or another one than Linux and Windows was found on are named', () => {
+  assert.deepEqual(found({ os: null, systems: 0 }), ['warning guest.no-system']);
+  assert.deepEqual(found({ systems: 2 }), ['warning guest.several-systems']);
+  assert.deepEqual(found({ os: { ...LINUX, kind: 'other', distribution: 'freebsd' } }), ['info guest.other-system']);
+});
+
+test('layouts, and what could not be looked at, are named', () => {
+  assert.deepEqual(found({ layouts: ['lvm', 'raid', 'btrfs', 'zfs'] }), ['info guest.layout']);
+  assert.deepEqual(found({ layouts: ['luks', 'bitlocker'] }), ['warning guest.encrypted', 'warning guest.encrypted']);
+  assert.deepEqual(found({ layouts: ['dynamic-disks'] }), ['warning guest.dynamic-disks']);
+  assert.deepEqual(found({ notSeen: ['the list of its packages'] }), ['info guest.not-seen']);
+});
+
+test('a disk without anything to start from is no reason to stop, one for another firmware is', () => {
+  assert.deepEqual(found({ boots: { bios: false, uefi: false } }), ['warning guest.boot-loader']);
+  assert.deepEqual(found({ boots: { bios: false, uefi: true } }), ['blocking guest.boot-loader']);
+  assert.deepEqual(found({ boots: { bios: null, uefi: true } }), []);
+});
+
+test('every rule about guests is tried here or with the images of test/guest/inspect', () => {
+  const ids = RULES.map(({ id }) => id).filter((id) => id.startsWith('guest.'));
+  const here = ['no-system', 'several-systems', 'other-system', 'layout', 'dynamic-disks', 'hibernated', 'not-seen'];
+  const there = ['tools', 'no-agent', 'nic-names', 'space', 'inodes', 'encrypted', 'boot-loader', 'device-names'];
+  const all = [...here, ...there, 'disk-driver', 'nic-driver'].map((each) => `guest.${each}`);
+  assert.deepEqual([...ids].sort(), all.sort());
+});
