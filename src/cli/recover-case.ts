@@ -13,7 +13,8 @@ export interface Case {
   source: (SourceVm & { autostart: boolean | null }) | null;
   claim: Claim | null;
   /** The VM that the cutover defined; null where there is none. */
-  target: { site: string; name: string; running: boolean } | null;
+  /** `packed`: a package, which nothing starts. */
+  target: { site: string; name: string; running: boolean; packed: boolean } | null;
   rehearsal: { site: string; name: string } | null;
   replica: { site: string; folder: string; pass: number | null; kind: string | null; verified: boolean } | null;
   /** Sites that did not answer: something of it may be there. */
@@ -38,7 +39,9 @@ export async function caseOf(
     fate,
     source: source && { ...source, autostart: run?.autostart ?? null },
     claim: resources.find((each) => each.claim !== null)?.claim ?? null,
-    target: domain ? { site: domain.site, name: domain.name, running: domain.inUse !== null } : null,
+    target: domain
+      ? { site: domain.site, name: domain.name, running: domain.inUse !== null, packed: domain.packed === true }
+      : null,
     rehearsal: rehearsal ? { site: rehearsal.site, name: rehearsal.name } : null,
     replica: replicaOf(kind('replica')),
     unseen: [...found.failed.keys()],
@@ -85,7 +88,7 @@ export function wordsOf(each: Case): string[] {
     `  source     ${source ? `${source.vm} at ${source.site}: ${source.state}${auto}${was}` : 'nothing says which VM it is'}`,
     `  claim      ${claim ? `since ${claim.claimedAt}` : 'none'}`,
     ...(claim?.stoppedServices ? [`  services   stopped in the guest: ${claim.stoppedServices}`] : []),
-    `  target     ${target ? `${target.name} at ${target.site}: ${target.running ? 'running' : 'off'}` : 'no VM is defined'}`,
+    `  target     ${target ? `${target.name} at ${target.site}: ${target.packed ? 'a package' : target.running ? 'running' : 'off'}` : 'no VM is defined'}`,
     ...(rehearsal ? [`  rehearsal  ${rehearsal.name} at ${rehearsal.site}`] : []),
     `  replica    ${
       replica
@@ -116,7 +119,7 @@ export function offersOf(each: Case): Record<'source' | 'target', { possible: bo
       : source?.state === 'running'
         ? no(`${source.vm} at ${source.site} runs: stop it first, or choose the source`)
         : yes(
-            `${target.name} at ${target.site} ${target.running ? 'goes on' : 'is started'}; --accept makes it final and retires ${source?.vm ?? 'the source'}`,
+            `${target.name} at ${target.site} ${target.packed ? 'is kept' : target.running ? 'goes on' : 'is started'}; --accept makes it final and retires ${source?.vm ?? 'the source'}`,
           ),
   };
 }

@@ -176,19 +176,21 @@ async function toTarget(work: Work): Promise<void> {
   const downSource = choice.confirmDown === 'source';
   if (!downSource) await holdSource(work);
   await withSite(config, target.site, async (site) => {
-    const run = await site.runState(target.name, signal);
-    if (run?.state === 'crashed') await site.forceOff(target.name, signal);
-    if (run?.state !== 'running') await site.start(target.name, signal);
-    await site.setLinks(target.name, true, signal);
-    did.push(
-      `${target.name} at ${target.site} ${run?.state === 'running' ? 'runs' : 'was started'}, its network plugged`,
-    );
+    if (target.packed) {
+      did.push(`the package ${target.name} at ${target.site} is whole; whether it was read back, nothing says`);
+    } else {
+      await plugIn(work, site, target.name);
+    }
     if (!choice.accept) {
       did.push('the way back is open: see that it is well, then run this again with --accept, or choose the source');
       return;
     }
     await site.finalize(target.name, migrationId, claim?.autostart === 'yes', signal);
-    did.push(`${target.name} stands on its own disks`);
+    did.push(
+      target.packed
+        ? `${target.name} was put to its place at ${target.site}: \`vmferry describe PATH --check\` compares an OVA or OVF with its manifest`
+        : `${target.name} stands on its own disks`,
+    );
   });
   if (!choice.accept) return;
   if (downSource || !source) {
@@ -202,6 +204,14 @@ async function toTarget(work: Work): Promise<void> {
     did.push(`${source.vm} at ${source.site} is kept stopped, and marked as moved`);
     await clean(site, work, source.vm);
   });
+}
+
+async function plugIn({ each, did, signal }: Work, site: Site, vm: string): Promise<void> {
+  const run = await site.runState(vm, signal);
+  if (run?.state === 'crashed') await site.forceOff(vm, signal);
+  if (run?.state !== 'running') await site.start(vm, signal);
+  await site.setLinks(vm, true, signal);
+  did.push(`${vm} at ${each.target!.site} ${run?.state === 'running' ? 'runs' : 'was started'}, its network plugged`);
 }
 
 /** The source is seen off, and made unable to start. */

@@ -380,6 +380,8 @@ export interface OwnedResource {
   sizeBytes: number | null;
   /** Why it must not be removed (a running domain, its disks), or null. */
   inUse: string | null;
+  /** Of a `<platform>-target`: no VM but a package, which is not at its place yet. */
+  packed?: true;
   /** Of a replica: the VM that is defined on its files, running or not. */
   usedBy?: string | undefined;
 }

@@ -70,10 +70,15 @@ export function conformance(platform: string, declared: VmSite['abilities'], ope
     assert.deepEqual(abilities, declared);
     assert.equal(typeof lab.site.openPoint === 'function', abilities.source);
     assert.equal(typeof lab.site.createReplica === 'function', abilities.target);
+    if (abilities.target) assert.equal(lab.site.packaging === null, abilities.boots);
   });
   vmSite(named, () => lab);
-  if (declared.source) source(named, () => lab as SourceLab, declared);
+  if (declared.boots) runs(named, () => lab);
+  // What runs nothing is claimed by nobody, and is as it lies there at any time: tried beside it.
+  if (declared.source && declared.boots) source(named, () => lab as SourceLab, declared);
   if (declared.target) target(named, () => lab as TargetLab);
+  if (declared.target && declared.boots) defining(named, () => lab as TargetLab);
+  if (declared.target && !declared.boots) packaging(named, () => lab as TargetLab);
 }
 
 type Named = (sentence: string) => string;
@@ -88,7 +93,9 @@ function vmSite(named: Named, lab: () => PlatformLab): void {
     assert.equal(await site.whereabouts({ name: 'no-such-vm' }, []), null);
     assert.ok((await site.inventory()).some(({ name, state }) => name === vm && state === 'off'));
   });
+}
 
+function runs(named: Named, lab: () => PlatformLab): void {
   test(named('a VM is described alike whether it runs or not, disks in order'), async () => {
     const { site, vm, disks, start } = lab();
     const off = await site.describe(vm);
@@ -245,39 +252,7 @@ function source(named: Named, lab: () => SourceLab, declared: VmSite['abilities'
 }
 
 function target(named: Named, lab: () => TargetLab): void {
-  const vmOf = (migrationId: string): TargetVm => ({
-    ...lab().target,
-    owner: ownerOf(migrationId),
-    name: 'conforming',
-  });
-  const specOf = (migrationId: string) => {
-    const { owner, name, description } = vmOf(migrationId);
-    const disks = description.disks.map(({ id, sizeBytes }) => ({
-      id,
-      sizeBytes,
-      format: 'qcow2' as const,
-      storage: null,
-    }));
-    return { owner, targetName: name, disks };
-  };
-  const pass = async (number: number, pattern: number): Promise<void> => {
-    const replica = await lab().site.openReplica(ID, number, 1);
-    await replica.notePoint(`c${number}`);
-    for (const { data } of replica.disks) {
-      await data.write(0, Buffer.alloc(LEAF, pattern));
-      await data.flush();
-    }
-    await replica.seal({ pass: number, checkpoint: `c${number}`, result: { pattern } });
-    await replica.close();
-  };
-  const firstByte = async (): Promise<number> => {
-    const replica = await lab().site.openForVerify(ID);
-    try {
-      return await byteOf(replica.disks[0]!.data, 0);
-    } finally {
-      await replica.close();
-    }
-  };
+  const { specOf, pass, firstByte } = replicas(lab);
 
   test(named('a replica is made once, and is gone when it is removed, however often'), async () => {
     const { site } = lab();
@@ -322,6 +297,59 @@ function target(named: Named, lab: () => TargetLab): void {
     },
   );
 
+  test(named("what a migration left is removed for its owner, and not for anybody else's migration"), async () => {
+    const { site } = lab();
+    await site.createReplica(specOf(ID));
+    await pass(1, 1);
+    await assert.rejects(site.removeLeft({ ...ownerOf(ID), cluster: 'another' }), fails('Superseded'));
+    assert.notEqual(await site.readReplica(ID), null);
+    await site.removeLeft(ownerOf(ID));
+    await site.removeLeft(ownerOf(ID));
+    assert.deepEqual(await site.listOwned(), []);
+  });
+}
+
+/** What a migration does to a replica before its cutover. */
+function replicas(lab: () => TargetLab) {
+  const vmOf = (migrationId: string): TargetVm => ({
+    ...lab().target,
+    owner: ownerOf(migrationId),
+    name: 'conforming',
+  });
+  const specOf = (migrationId: string) => {
+    const { owner, name, description } = vmOf(migrationId);
+    const disks = description.disks.map(({ id, sizeBytes }) => ({
+      id,
+      sizeBytes,
+      format: 'qcow2' as const,
+      storage: null,
+    }));
+    return { owner, targetName: name, disks };
+  };
+  const pass = async (number: number, pattern: number): Promise<void> => {
+    const replica = await lab().site.openReplica(ID, number, 1);
+    await replica.notePoint(`c${number}`);
+    for (const { data } of replica.disks) {
+      await data.write(0, Buffer.alloc(LEAF, pattern));
+      await data.flush();
+    }
+    await replica.seal({ pass: number, checkpoint: `c${number}`, result: { pattern } });
+    await replica.close();
+  };
+  const firstByte = async (): Promise<number> => {
+    const replica = await lab().site.openForVerify(ID);
+    try {
+      return await byteOf(replica.disks[0]!.data, 0);
+    } finally {
+      await replica.close();
+    }
+  };
+  return { vmOf, specOf, pass, firstByte };
+}
+
+function defining(named: Named, lab: () => TargetLab): void {
+  const { vmOf, specOf, pass, firstByte } = replicas(lab);
+
   test(named('a target is defined off, unplugged and unable to start by itself, and undone for good'), async () => {
     const { site } = lab();
     await site.createReplica(specOf(ID));
@@ -341,15 +369,34 @@ function target(named: Named, lab: () => TargetLab): void {
     assert.equal(await firstByte(), 1, 'the replica is as it was');
     await site.removeReplica(ID);
   });
+}
 
-  test(named("what a migration left is removed for its owner, and not for anybody else's migration"), async () => {
+function packaging(named: Named, lab: () => TargetLab): void {
+  const { vmOf, specOf, pass, firstByte } = replicas(lab);
+
+  test(named('a package is seen by nobody, proved by what it holds, and undone for good'), async () => {
     const { site } = lab();
+    const work = { onProgress: () => undefined };
+    const [vm, plan, nothing] = [vmOf(ID), { kind: 'ova', diskFormat: 'vmdk' } as const, { nvram: null, tpm: null }];
     await site.createReplica(specOf(ID));
+    await assert.rejects(site.packaging!.write(vm, nothing, plan, work), fails('Unsafe'), 'nothing is whole');
     await pass(1, 1);
-    await assert.rejects(site.removeLeft({ ...ownerOf(ID), cluster: 'another' }), fails('Superseded'));
-    assert.notEqual(await site.readReplica(ID), null);
-    await site.removeLeft(ownerOf(ID));
-    await site.removeLeft(ownerOf(ID));
+    await assert.rejects(site.packaging!.write(vm, nothing, plan, work), fails('Unsafe'), 'nothing is verified');
+    await site.noteVerified(ID, 1);
+    await site.packaging!.write(vm, nothing, plan, work);
+    await site.packaging!.write(vm, nothing, plan, work);
+    assert.equal(await site.runState(vm.name), null);
+    assert.ok((await site.listOwned()).some(({ kind, packed }) => kind.endsWith('-target') && packed));
+    // The manifest of this replica knows no digest, so that nothing can be proved of its disks.
+    const [description, ...disks] = await site.packaging!.prove(vm, plan, work);
+    assert.equal(description?.passed, true);
+    assert.ok(disks.length > 0 && disks.every(({ passed }) => !passed));
+    await assert.rejects(site.removeReplica(ID), fails('Unsafe'));
+    await site.undefine(ID);
+    await site.undefine(ID);
+    await assert.rejects(site.packaging!.write(vm, nothing, plan, work), fails('Superseded'));
+    assert.equal(await firstByte(), 1, 'the replica is as it was');
+    await site.removeReplica(ID);
     assert.deepEqual(await site.listOwned(), []);
   });
 }

@@ -96,7 +96,7 @@ export async function listOwned(tools: FilesTarget, signal?: AbortSignal): Promi
   const packages: OwnedResource[] = [];
   for (const replica of replicas) {
     const made = await readMade(replica.name).catch(() => null);
-    if (made) packages.push({ ...replica, kind: 'files-target', name: made.name, sizeBytes: null });
+    if (made) packages.push({ ...replica, kind: 'files-target', name: made.name, sizeBytes: null, packed: true });
   }
   return [...packages, ...replicas];
 }
