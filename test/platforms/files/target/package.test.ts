@@ -88,6 +88,24 @@ test('an OVA has descriptor, manifest and disks in the order of its references, 
   assert.equal(envelope.text('VirtualSystem/VirtualHardwareSection/System/vssd:VirtualSystemType'), 'vmx-10');
 });
 
+test("virt-v2v, which reads VMware's OVAs, finds the machine in one of ours", async (t) => {
+  const made = await bench(t);
+  made.vm.description.nics.push({ mac: '52:54:00:aa:bb:cc', network: 'dmz', networkKind: 'network', model: 'vmxnet3' });
+  await written(made, { kind: 'ova', diskFormat: 'vmdk' });
+  await made.site.finalize('web01', ID, false);
+  const { stdout } = await host.run('sh', [
+    ...['-c', 'LIBGUESTFS_BACKEND=direct exec virt-v2v -i ova "$1" --print-source', 'sh'],
+    join(made.directory, 'web01.ova'),
+  ]);
+  assert.match(stdout, /source name: web01\n/);
+  assert.match(stdout, /memory: 268435456 \(bytes\)/);
+  assert.match(stdout, /nr vCPUs: 4\n/);
+  assert.match(stdout, /firmware: bios|source firmware: bios/i);
+  assert.equal([...stdout.matchAll(/\[sata\]/g)].length, 2);
+  assert.match(stdout, /VM Network/);
+  assert.match(stdout, /dmz/);
+});
+
 /** Beside the directory, with the digests of the manifest as sha256sum takes them. */
 async function unpackFolder(directory: string): Promise<string> {
   const folder = `${directory}-unpacked`;
@@ -151,6 +169,9 @@ test('the UEFI variables go with libvirt XML, whose paths are those of the direc
   await made.site.finalize('web01', ID, false);
   const folder = join(made.directory, 'web01');
   const domain = parseXml(await readFile(join(folder, 'web01.xml'), 'utf8'));
+  // libvirt's own schema; its test driver takes no other type.
+  const text = domain.toString().replace(/^<domain type="kvm"/, '<domain type="test"');
+  await host.run('sh', ['-c', 'cat | virsh -c test:///default define --validate --file /dev/stdin'], { input: text });
   assert.equal(domain.at('devices/disk/source')?.get('file'), join(folder, 'web01-disk1.raw'));
   assert.equal(domain.at('devices/interface/source')?.get('network'), 'VM Network');
   assert.equal(domain.at('metadata'), null);
