@@ -7,7 +7,7 @@ import type { Finding } from '../src/model/finding.js';
 import type { VmDescription } from '../src/model/vm.js';
 import type { ReplicaSpec } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
-import { ownerOf, signalOf } from './context.js';
+import { checkSides, ownerOf, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { copyRateOf } from './copy-rate.js';
 import { readinessOf } from './inside-guest.js';
@@ -25,19 +25,7 @@ export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 
 
 async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): Promise<Assessment> {
   const signal = signalOf();
-  const source = deps.site(ref.source);
-  const target = deps.site(ref.target);
-  if (ref.source === ref.target) {
-    throw new VmferryError('InvalidRequest', `cannot migrate ${ref.vm}: source and target are both "${ref.source}"`, {
-      remedy: 'Name two sites.',
-    });
-  }
-  for (const [site, side, name] of [
-    [source, 'source', ref.source],
-    [target, 'target', ref.target],
-  ] as const) {
-    if (!site.abilities[side]) throw new VmferryError('NotSupported', `cannot use ${name} as a ${side}`, notAble(side));
-  }
+  const { source, target } = checkSides(deps, ref, ref.vm);
   const [found, facts, claim] = await Promise.all([
     source.describe(ref.vm, signal),
     target.targetFacts(storagesOf(request), signal),
@@ -128,15 +116,6 @@ async function keptReplicas(
     });
   }
   return findings;
-}
-
-function notAble(side: 'source' | 'target'): { remedy: string } {
-  return {
-    remedy:
-      side === 'target'
-        ? 'Name a site that takes VMs; of the platform files, one whose `path` is a directory.'
-        : 'Name a site that VMs can come from.',
-  };
 }
 
 function printOf(value: unknown): string {

@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { DiskProgress } from '../src/model/status.js';
+import { VmferryError } from '../src/errors.js';
 import type { Owner } from '../src/platforms/platform.js';
-import type { ActivityDeps } from './deps.js';
+import type { ActivityDeps, Site } from './deps.js';
 import type { Ref } from './io.js';
 
 const HEARTBEAT_MS = 1_000;
@@ -20,6 +21,39 @@ export function ownerOf(deps: ActivityDeps, ref: Ref): Owner {
 /** Aborted when the workflow cancels the activity, or when the server gave it up. */
 export function signalOf(): AbortSignal {
   return Context.current().cancellationSignal;
+}
+
+/**
+ * The two sites of a move of `what`.
+ * @throws VmferryError `InvalidRequest` where they are one, `NotSupported` where a platform cannot be that side.
+ */
+export function checkSides(
+  deps: ActivityDeps,
+  names: { source: string; target: string },
+  what = 'VMs',
+): { source: Site; target: Site } {
+  const [source, target] = [deps.site(names.source), deps.site(names.target)];
+  if (names.source === names.target) {
+    throw new VmferryError('InvalidRequest', `cannot migrate ${what}: source and target are both "${names.source}"`, {
+      remedy: 'Name two sites.',
+    });
+  }
+  for (const [site, side, name] of [
+    [source, 'source', names.source],
+    [target, 'target', names.target],
+  ] as const) {
+    if (!site.abilities[side]) throw new VmferryError('NotSupported', `cannot use ${name} as a ${side}`, notAble(side));
+  }
+  return { source, target };
+}
+
+function notAble(side: 'source' | 'target'): { remedy: string } {
+  return {
+    remedy:
+      side === 'target'
+        ? 'Name a site that takes VMs; of the platform files, one whose `path` is a directory.'
+        : 'Name a site that VMs can come from.',
+  };
 }
 
 /** Which try of the activity this is, from 1. */

@@ -1,6 +1,8 @@
 import type { ActivityDeps } from './deps.js';
 import type { MigrationActivities } from './io.js';
 import { assessActivities } from './assess.js';
+import { fleetActivities } from './fleet.js';
+import type { FleetActivities } from './fleet-io.js';
 import { cleanUpActivities } from './clean-up.js';
 import { cutOverActivities } from './cut-over.js';
 import { notifyActivities } from './notify.js';
@@ -11,7 +13,7 @@ import { rehearseActivities } from './rehearse.js';
 import { reportActivities } from './report.js';
 
 /** The only bridge between Temporal and the rest: every activity, over the sites and folders of one process. */
-export function createActivities(deps: ActivityDeps): MigrationActivities {
+export function createActivities(deps: ActivityDeps): MigrationActivities & FleetActivities {
   return {
     ...assessActivities(deps),
     ...prepareGuestActivities(deps),
@@ -22,5 +24,6 @@ export function createActivities(deps: ActivityDeps): MigrationActivities {
     ...cleanUpActivities(deps),
     ...notifyActivities(deps),
     ...reportActivities(deps),
+    ...fleetActivities(deps),
   };
 }

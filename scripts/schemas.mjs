@@ -9,6 +9,7 @@ const { publishedSchemas } = await compiled('schemas.js');
 const { fieldTable } = await compiled('request-reference.js');
 const { ruleTable } = await compiled('check-reference.js');
 const { RULES } = await compiled('checks/index.js');
+const { FLEET_RULES } = await compiled('checks/fleet-rules.js');
 
 const schemas = publishedSchemas();
 const folder = join(root, 'docs', 'schemas');
@@ -21,7 +22,7 @@ for (const [name, schema] of Object.entries(schemas)) {
 }
 
 await fillTables('requests.md', (name) => fieldTable(schemas[name]));
-await fillTables('checks.md', () => ruleTable(RULES));
+await fillTables('checks.md', (name) => ruleTable(name === 'rules' ? RULES : FLEET_RULES));
 
 /** Puts between `<!-- table NAME -->` and `<!-- end -->` of a page what `table` makes of the name. */
 async function fillTables(file, table) {

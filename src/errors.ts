@@ -47,6 +47,11 @@ const CURES = {
 
 export type ErrorCode = keyof typeof CURES;
 
+/** Whether this is a code of ours: one that crossed Temporal may be anything. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(CURES, code);
+}
+
 export interface ErrorParts {
   /** The site's platform, as `[libvirt]` before the message. */
   platform?: string;

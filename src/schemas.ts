@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { vmferryConfig } from './config.js';
 import { finding } from './model/finding.js';
+import { fleetAssessment, fleetStatus } from './model/fleet.js';
 import { migrationReport } from './model/report.js';
 import { heartbeatDetails, migrationStatus } from './model/status.js';
 import { vmDescription, vmSummary } from './model/vm.js';
+import { assessFleetRequest } from './request/assess-fleet.js';
 import { decisionNames, decisionSchemas } from './request/decisions.js';
 import { migrateVmRequest } from './request/migrate-vm.js';
 
@@ -20,6 +22,7 @@ interface Published {
 const PUBLISHED: Record<string, Published> = {
   vmferry: { schema: vmferryConfig, title: 'vmferry.yaml', io: 'input' },
   'migrate-vm': { schema: migrateVmRequest, title: 'The request of migrateVm', io: 'input' },
+  'assess-fleet': { schema: assessFleetRequest, title: 'The request of assessFleet', io: 'input' },
   ...Object.fromEntries(
     decisionNames.map((name) => [
       `decision-${name}`,
@@ -31,7 +34,13 @@ const PUBLISHED: Record<string, Published> = {
   heartbeat: { schema: heartbeatDetails, title: 'Heartbeat details of a running copy', io: 'output' },
   'vm-description': { schema: vmDescription, title: 'What `vmferry describe --json` prints', io: 'output' },
   inventory: { schema: z.array(vmSummary), title: 'What `vmferry inventory --json` prints', io: 'output' },
-  findings: { schema: z.array(finding), title: 'What `vmferry assess --json` prints', io: 'output' },
+  findings: { schema: z.array(finding), title: 'What `vmferry assess VM --json` prints', io: 'output' },
+  'fleet-assessment': {
+    schema: fleetAssessment,
+    title: 'What `vmferry assess --all --json` prints, and report.json of assessFleet',
+    io: 'output',
+  },
+  'fleet-status': { schema: fleetStatus, title: 'What getStatus of assessFleet returns', io: 'output' },
 };
 
 /** Every published JSON Schema by the name of its file in `docs/schemas/`, without `.json`. */

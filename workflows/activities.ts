@@ -4,6 +4,7 @@ import {
   proxyLocalActivities,
   type ActivityOptions,
 } from '@temporalio/workflow';
+import type { FleetActivities } from '../activities/fleet-io.js';
 import type { MigrationActivities } from '../activities/io.js';
 import { named } from './trouble.js';
 
@@ -29,8 +30,10 @@ const MANNERS: Record<Manner, { tries: number; scheduleToStartTimeout?: number }
   waiting: { tries: Infinity },
 };
 
+type Activities = MigrationActivities & FleetActivities;
+
 /** A copy may take days. */
-const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
+const LONG: ReadonlySet<keyof Activities> = new Set([
   'prepareGuest',
   'stopServices',
   'putBackGuest',
@@ -44,6 +47,8 @@ const LONG: ReadonlySet<keyof MigrationActivities> = new Set([
   'writePackage',
   'provePackage',
   'finalizeTarget',
+  'surveyFleet',
+  'assessBatch',
 ]);
 
 /** By the worker that orchestrates, at once: nobody polls for a site that does not exist. @throws `NotFound`, naming those that do. */
@@ -52,7 +57,7 @@ export const { checkSites } = proxyLocalActivities<Pick<MigrationActivities, 'ch
   retry: { maximumAttempts: 3 },
 });
 
-function optionsFor(name: keyof MigrationActivities, site: string, manner: Manner): ActivityOptions {
+function optionsFor(name: keyof Activities, site: string, manner: Manner): ActivityOptions {
   const { tries, ...takenUp } = MANNERS[manner];
   return {
     taskQueue: `vmferry.site.${site}`,
@@ -69,19 +74,17 @@ function optionsFor(name: keyof MigrationActivities, site: string, manner: Manne
  * Runs one activity at a site, with a summary that labels it in the UI's timeline.
  * @throws NobodyThere when no worker took it up.
  */
-export async function activity<N extends keyof MigrationActivities>(
+export async function activity<N extends keyof Activities>(
   name: N,
   site: string,
   manner: Manner,
   summary: string,
-  input: Parameters<MigrationActivities[N]>[0],
-): Promise<Awaited<ReturnType<MigrationActivities[N]>>> {
+  input: Parameters<Activities[N]>[0],
+): Promise<Awaited<ReturnType<Activities[N]>>> {
   const options = optionsFor(name, site, manner);
   const proxy = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(options)[name]!;
   try {
-    return (await proxy.executeWithOptions({ ...options, summary }, [input])) as Awaited<
-      ReturnType<MigrationActivities[N]>
-    >;
+    return (await proxy.executeWithOptions({ ...options, summary }, [input])) as Awaited<ReturnType<Activities[N]>>;
   } catch (error) {
     throw named(error, site, summary);
   }

@@ -7,7 +7,7 @@ import type { MigrationStatus } from '../src/model/status.js';
 /** The workflow's current details: the status for people, in the Markdown that the Temporal UI renders. */
 
 /** Text from outside, made harmless in a Markdown table. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text
     .replaceAll(/[\r\n]+/g, ' ')
     .replaceAll('|', '\\|')
@@ -121,7 +121,7 @@ function estimateWords({ copyBytes, copyMs, downtimeMs }: Estimate): string {
   return `${formatBytes(copyBytes)} to copy in ${formatDuration(copyMs)}; ${downtime}`;
 }
 
-function table(heads: string[], rows: string[][]): string {
+export function table(heads: string[], rows: string[][]): string {
   const line = (cells: string[]) => `| ${cells.map((cell) => plain(cell)).join(' | ')} |`;
   return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -1,2 +1,3 @@
+export { assessFleet } from './assess-fleet.js';
 export { migrateVm } from './migrate-vm.js';
 export { refuseUnknown as default } from './unknown.js';

@@ -5,12 +5,9 @@ import {
   condition,
   continueAsNew,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { MigrationStatus, Outcome } from '../src/model/status.js';
-import { VmferryError } from '../src/errors.js';
-import { migrateVmRequest, type MigrateVmInput, type MigrateVmRequest } from '../src/request/migrate-vm.js';
-import { parseRequest } from '../src/request/parse.js';
+import { migrateVmRequest, type MigrateVmInput } from '../src/request/migrate-vm.js';
 import type { Carried } from './carried.js';
 import { handleDecisions } from './decisions.js';
 import { GoOn } from './go-on.js';
@@ -23,6 +20,7 @@ import { callOff, cutOver, stopSource } from './phases/cut-over.js';
 import { awaitAcceptance, finalize } from './phases/accept.js';
 import { goBack } from './phases/go-back.js';
 import { prepareGuest } from './phases/prepare-guest.js';
+import { requestFrom } from './request-from.js';
 import { tell, writeReport } from './tell.js';
 import { troubleOf } from './trouble.js';
 
@@ -39,7 +37,7 @@ export interface MigrationResult {
  * continue-as-new. Ends as `completed` with the outcome and the report, or as failed where a human is needed.
  */
 export async function migrateVm(input: MigrateVmInput, carried?: Carried): Promise<MigrationResult> {
-  const request = requestFrom(input);
+  const request = requestFrom(migrateVmRequest, input, 'migrateVm');
   const migration = carried ? new Migration(request, carried) : Migration.begin(request);
   const line = new Line(migration);
   setHandler(getStatusQuery, () => migration.status);
@@ -151,13 +149,4 @@ function abortOnCancel(migration: Migration, line: Line): void {
     line.cancelled();
     migration.changed();
   });
-}
-
-function requestFrom(input: unknown): MigrateVmRequest {
-  try {
-    return parseRequest(migrateVmRequest, input, `the request of migrateVm in ${workflowInfo().workflowId}`);
-  } catch (error) {
-    const { code, message } = error instanceof VmferryError ? error : { code: 'Internal', message: String(error) };
-    throw ApplicationFailure.nonRetryable(message, code);
-  }
 }

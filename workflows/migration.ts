@@ -25,7 +25,7 @@ const KEPT_PREPARATION = 200;
 /** Of a tool's last words: a status has to fit into a continue-as-new (2 MiB). */
 const MOST_CHARACTERS = 1_000;
 
-const searchKeys = {
+export const searchKeys = {
   phase: defineSearchAttributeKey('VmferryPhase', SearchAttributeType.KEYWORD),
   vm: defineSearchAttributeKey('VmferryVm', SearchAttributeType.KEYWORD),
   source: defineSearchAttributeKey('VmferrySource', SearchAttributeType.KEYWORD),

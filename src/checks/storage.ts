@@ -5,7 +5,7 @@ import { blocking, warning } from '../model/finding.js';
 import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 
 /** Room beside the disks: metadata of images, manifests, and layers of a few passes. */
-const OVERHEAD = 1.05;
+export const OVERHEAD = 1.05;
 /** How often the disks lie there while a package is written: the replica, its images, and the archive made of them. */
 const COPIES: Record<PackageKind, number> = { ova: 3, ovf: 2, 'libvirt-xml': 2, images: 2 };
 

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { explain } from '../errors.js';
 import { explained } from '../temporal.js';
 import { printable, type Context } from './context.js';
+import { addAssess } from './assess.js';
 import { addDecisions } from './decisions.js';
 import { addDescribe } from './describe.js';
 import { addDoctor } from './doctor.js';
@@ -66,6 +67,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
     addInventory,
     addDescribe,
     addMigrate,
+    addAssess,
     addList,
     addStatus,
     addDecisions,

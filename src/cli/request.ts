@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { VmferryError } from '../errors.js';
 import { whyFile } from '../file-trouble.js';
+import { assessFleetRequest, type AssessFleetInput } from '../request/assess-fleet.js';
 import { migrateVmRequest, type MigrateVmInput } from '../request/migrate-vm.js';
 import { parseRequest } from '../request/parse.js';
 
@@ -30,7 +31,13 @@ export interface RequestFlags {
   dryRun?: boolean;
 }
 
-type Json = Record<string, unknown>;
+/** Of `assess` with many VMs besides. */
+export interface FleetFlags {
+  exclude?: string[];
+  assumeRate?: string;
+}
+
+export type Json = Record<string, unknown>;
 
 /** Path in the request -> flag that gives it. */
 const FIELDS: readonly [path: string, flag: keyof RequestFlags][] = [
@@ -57,6 +64,9 @@ const OTHERS: Record<string, string> = {
   excludeDisks: '--exclude-disk',
   networks: '--network',
   waive: '--waive',
+  vms: 'the arguments',
+  exclude: '--exclude',
+  assumeRate: '--assume-rate',
 };
 
 function optionOf(path: string): string | undefined {
@@ -70,8 +80,28 @@ function optionOf(path: string): string | undefined {
  * @throws VmferryError `InvalidRequest` with a line for each wrong field.
  */
 export async function buildRequest(vm: string | undefined, flags: RequestFlags): Promise<MigrateVmInput> {
-  const request: Json = flags.request === undefined ? {} : await readRequest(flags.request);
+  const request = await collectRequest(flags);
   if (vm !== undefined) request['vm'] = vm;
+  parseRequest(migrateVmRequest, request, 'the request', optionOf);
+  return request as MigrateVmInput;
+}
+
+/** As `buildRequest`, for many VMs. @param vms names or patterns; none: those of the file, or all. */
+export async function buildFleetRequest(
+  vms: readonly string[],
+  flags: RequestFlags & FleetFlags,
+): Promise<AssessFleetInput> {
+  const request = await collectRequest(flags);
+  if (vms.length > 0) request['vms'] = [...vms];
+  if (flags.exclude !== undefined) request['exclude'] = flags.exclude;
+  if (flags.assumeRate !== undefined) request['assumeRate'] = flags.assumeRate;
+  parseRequest(assessFleetRequest, request, 'the request', optionOf);
+  return request as AssessFleetInput;
+}
+
+/** What file and flags give together, unchecked. */
+export async function collectRequest(flags: RequestFlags): Promise<Json> {
+  const request: Json = flags.request === undefined ? {} : await readRequest(flags.request);
   for (const [path, flag] of FIELDS) if (flags[flag] !== undefined) put(request, path, flags[flag]);
   if (flags.cpus !== undefined) request['cpus'] = Number.isNaN(Number(flags.cpus)) ? flags.cpus : Number(flags.cpus);
   if (flags.excludeDisk !== undefined) request['excludeDisks'] = flags.excludeDisk;
@@ -83,8 +113,7 @@ export async function buildRequest(vm: string | undefined, flags: RequestFlags):
     const [path, value] = split(pair, '--set');
     put(request, path, valueOf(value));
   }
-  parseRequest(migrateVmRequest, request, 'the request', optionOf);
-  return request as MigrateVmInput;
+  return request;
 }
 
 async function readRequest(path: string): Promise<Json> {

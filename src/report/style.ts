@@ -61,6 +61,8 @@ pre { margin: 0; padding: 10px 12px; white-space: pre-wrap; line-height: 1.4; }
 /* Reversed, a box is scrolled to its end from the start. */
 .text { display: flex; flex-direction: column-reverse; max-height: 340px; overflow: auto; background: #16202a; color: #dbe4ec; }
 .paper { display: none; }
+details { border-bottom: 1px solid var(--line); padding: 7px 0; } summary { cursor: pointer; }
+details[open] { padding-bottom: 16px; } details table { margin: 8px 0 12px; } details > p { margin-top: 8px; }
 footer { margin-top: 36px; padding-top: 10px; border-top: 1px solid var(--line); color: var(--soft); font-size: 11.5px; }
 @media (max-width: 720px) { body { padding: 24px 18px; } .figures { grid-template-columns: 1fr 1fr; }
   .figures > div { border-left: 0; border-top: 1px solid var(--line); } .evidence { grid-template-columns: 1fr; } }

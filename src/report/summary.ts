@@ -70,7 +70,7 @@ function figures(report: MigrationReport): Markup {
   </dl>`;
 }
 
-function figure(name: string, value: string, note: string, extra = ''): Markup {
+export function figure(name: string, value: string, note: string, extra = ''): Markup {
   return html`<div class="${extra}">
     <dt>${name}</dt>
     <dd class="big">${value}</dd>

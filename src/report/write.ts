@@ -43,7 +43,8 @@ function inside(folder: string, name: string): string {
   );
 }
 
-async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+/** Puts `content` in the place of what was there, all of it at once. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ruleTable } from '../../src/check-reference.js';
+import { FLEET_RULES } from '../../src/checks/fleet-rules.js';
 import { RULES } from '../../src/checks/index.js';
 import { vmferryConfig } from '../../src/config.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
@@ -49,17 +50,17 @@ test('the tables of docs/requests.md are those of the code', async () => {
   const tables = [...text.matchAll(/<!-- table ([\w-]+) -->\n\n([^]*?)\n\n<!-- end -->/g)];
   assert.deepEqual(
     tables.map((each) => each[1]),
-    ['migrate-vm', 'vmferry'],
+    ['migrate-vm', 'assess-fleet', 'vmferry'],
   );
   for (const [, name, table] of tables) assert.equal(table, fieldTable(schemas[name!]!), `${name} is ${STALE}`);
 });
 
-test('the table of docs/checks.md is that of the rules', async () => {
+test('the tables of docs/checks.md are those of the rules', async () => {
   const text = await readFile(join(ROOT, 'docs', 'checks.md'), 'utf8');
-  const tables = [...text.matchAll(/<!-- table rules -->\n\n([^]*?)\n\n<!-- end -->/g)];
+  const tables = [...text.matchAll(/<!-- table [\w-]+ -->\n\n([^]*?)\n\n<!-- end -->/g)];
   assert.deepEqual(
     tables.map((each) => each[1]),
-    [ruleTable(RULES)],
+    [ruleTable(RULES), ruleTable(FLEET_RULES)],
     `docs/checks.md is ${STALE}`,
   );
 });

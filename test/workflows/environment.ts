@@ -29,7 +29,7 @@ export type Patience = Partial<
 >;
 
 /** The workflow bundle with other constants. */
-function bundleWith(patience: Patience): { code: string } {
+export function bundleWith(patience: Patience): { code: string } {
   let changed = code;
   for (const [name, value] of Object.entries(patience)) {
     const before = changed;
@@ -140,7 +140,7 @@ export class Environment {
 }
 
 /** With VMFERRY_RECORD=1, keeps the history of a run for replay.test.ts: see test/histories/README.md. */
-async function record(
+export async function record(
   test: TestWorkflowEnvironment,
   workflowId: string,
   firstRunId: string,

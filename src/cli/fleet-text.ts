@@ -1,0 +1,114 @@
+import { formatBytes, formatCount, formatDuration } from '../model/format.js';
+import type { FleetAssessment, FleetVm, Readiness } from '../model/fleet.js';
+import { columns, printable } from './context.js';
+
+/** An assessment of many VMs for a terminal, no line wider than 80 characters. */
+
+const WIDTH = 80;
+const NAME = 22;
+/** VMs whose reasons are told. */
+const EXPLAINED = 20;
+const COMMON = 12;
+
+const ORDER: Record<Readiness, number> = { blocked: 0, unreadable: 1, 'ready-with-warnings': 2, ready: 3 };
+
+export function fleetText(fleet: FleetAssessment, width: number): string {
+  const vms = [...fleet.vms].sort((one, other) => ORDER[one.readiness] - ORDER[other.readiness]);
+  const wide = Math.max(40, Math.min(WIDTH, width));
+  return [
+    vms.length > 0 ? columns([HEADING, ...vms.map(row)]) : `No VM of ${fleet.source} is to be assessed.\n`,
+    reasons(vms, wide),
+    common(fleet),
+    totals(fleet, wide),
+  ]
+    .filter((block) => block !== '')
+    .join('\n');
+}
+
+const HEADING = ['VM', 'READINESS', 'DISKS', 'TO COPY', 'COPYING', 'DOWNTIME'];
+const WORDS: Record<Readiness, string> = {
+  ...{ ready: 'ready', 'ready-with-warnings': 'warnings', blocked: 'blocked', unreadable: 'unreadable' },
+};
+
+function row({ name, readiness, sizeBytes, estimate, error }: FleetVm): string[] {
+  const short = name.length > NAME ? `${name.slice(0, NAME - 1)}…` : name;
+  if (!estimate) return [short, WORDS[readiness], ...(error ? ['-', '-', '-', '-'] : [])];
+  return [
+    short,
+    WORDS[readiness],
+    formatBytes(sizeBytes),
+    formatBytes(estimate.copyBytes),
+    formatDuration(estimate.copyMs),
+    estimate.downtimeMs === 0 ? 'none' : formatDuration(estimate.downtimeMs),
+  ];
+}
+
+/** Why VMs cannot move, each with what to do. */
+function reasons(vms: readonly FleetVm[], width: number): string {
+  const stopped = vms.filter(({ readiness }) => readiness === 'blocked' || readiness === 'unreadable');
+  const lines = stopped.slice(0, EXPLAINED).flatMap((vm) => {
+    const found = vm.findings
+      .filter((each) => each.severity === 'blocking' && each.waivedBy === undefined)
+      .map(({ id, message, remedy }) => `${id}: ${message} ${remedy}`);
+    const trouble = vm.error ? [[vm.error.message, vm.error.remedy].filter(Boolean).join(' ')] : [];
+    return [...wrapped(`${vm.name}:`, width), ...[...found, ...trouble].flatMap((text) => wrapped(text, width, '  '))];
+  });
+  const more = stopped.length - EXPLAINED;
+  if (more > 0) lines.push(`${formatCount(more, 'more VM')} cannot move: --html or --json tells why.`);
+  return lines.map((line) => `${printable(line)}\n`).join('');
+}
+
+function common({ common: found }: FleetAssessment): string {
+  if (found.length === 0) return '';
+  const rows = found.slice(0, COMMON).map(({ severity, id, vms }) => [severity, id, String(vms)]);
+  return columns([['SEVERITY', 'MOST COMMON FINDINGS', 'VMS'], ...rows]);
+}
+
+function totals(fleet: FleetAssessment, width: number): string {
+  const { counts, sizing, estimate, findings } = fleet;
+  const { target } = sizing;
+  const free =
+    target.storageFreeBytes === null
+      ? `${target.storage} cannot be used`
+      : `${target.storage} has ${formatBytes(target.storageFreeBytes)} free`;
+  const texts = [
+    `${formatCount(counts.vms, 'VM')}: ${counts.ready} ready, ${counts.readyWithWarnings} with warnings, ${counts.blocked} blocked, ${counts.unreadable} unreadable.`,
+    `Together: ${formatCount(sizing.cpus, 'CPU')} (the host of ${fleet.target} has ${target.cpus}); ${formatBytes(sizing.memoryBytes)} of memory, ${formatBytes(sizing.runningMemoryBytes)} of it in VMs that run (${formatBytes(target.memoryBytes)}, ${formatBytes(target.freeMemoryBytes)} left); disks of ${formatBytes(sizing.sizeBytes)} that hold ${formatBytes(sizing.allocatedBytes)} (${free}). ${sizing.fits ? 'All of it fits.' : 'All of it does not fit.'}`,
+    ...findings.map((each) => {
+      const severity = each.waivedBy === undefined ? each.severity : 'waived';
+      return `${severity} ${each.id}: ${each.message} ${each.remedy}`;
+    }),
+    `Copying: about ${formatDuration(estimate.copyMs)}. ${estimate.how}`,
+  ];
+  return texts
+    .flatMap((text) => wrapped(text, width))
+    .map((line) => `${printable(line)}\n`)
+    .join('');
+}
+
+/** `text` in lines of at most `width` characters, further ones indented by two more; words that are longer are cut through. */
+function wrapped(text: string, width: number, indent = ''): string[] {
+  const lines: string[] = [];
+  const further = `${indent}  `;
+  let line = indent;
+  let empty = true;
+  const close = () => {
+    lines.push(line);
+    line = further;
+    empty = true;
+  };
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    if (!empty && line.length + 1 + word.length > width) close();
+    let rest = empty ? word : ` ${word}`;
+    while (line.length + rest.length > width) {
+      const room = width - line.length;
+      line += rest.slice(0, room);
+      rest = rest.slice(room);
+      close();
+    }
+    line += rest;
+    empty = false;
+  }
+  if (!empty) lines.push(line);
+  return lines;
+}
