@@ -1,6 +1,7 @@
 import { formatBytes, formatCount } from '../model/format.js';
 import type { FleetSizing, FleetVm } from '../model/fleet.js';
-import { blocking, info, quoted, warning, type Found, type Rule } from './rule.js';
+import { blocking, info, warning, type Found } from '../model/finding.js';
+import { quoted, type Rule } from './rule.js';
 
 /** What is judged of many VMs that go to one target. */
 export interface FleetFacts {
