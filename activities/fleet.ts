@@ -27,7 +27,8 @@ export function fleetActivities(deps: ActivityDeps): FleetActivities {
     assessBatch: ({ request, vms, rate, mostCharacters }) => batch(deps, request, vms, rate, mostCharacters),
     async reportFleet({ assessmentId, request, rate, startedAt, parts }) {
       const vms = parts.flatMap(unpackVms);
-      const facts = await deps.site(request.target).targetFacts(storagesOf(request), signalOf());
+      const target = deps.site(request.target);
+      const facts = { ...(await target.targetFacts(storagesOf(request), signalOf())), ...target.abilities };
       const summary = summarizeFleet(vms, facts, request, rate, { startedAt, endedAt: new Date().toISOString() });
       const { html } = await writeFleetReport(join(deps.reports, assessmentId), { ...summary, vms });
       return { summary, path: html };

@@ -66,6 +66,7 @@ export const FLEET_RULES: readonly FleetRule[] = [
   },
   {
     id: 'fleet.memory',
+    boots: true,
     title: 'The VMs that run have more memory together than the target, or than is left there.',
     severity: 'blocking',
     basis: 'The site was asked for the memory of its host, and for what of it is available (proc(5), MemAvailable).',
@@ -84,6 +85,7 @@ export const FLEET_RULES: readonly FleetRule[] = [
   },
   {
     id: 'fleet.cpus',
+    boots: true,
     title: 'The VMs that run have more CPUs together than the host of the target.',
     severity: 'info',
     basis: 'The site was asked for the CPUs of its host; virtual ones beyond those share them.',

@@ -12,7 +12,7 @@ import { parseRequest } from '../request/parse.js';
 import { FLEET_RULES } from './fleet-rules.js';
 import { judge, waived } from './judge.js';
 import { planMove } from './plan.js';
-import { OVERHEAD } from './storage.js';
+import { COPIES, OVERHEAD } from './storage.js';
 
 /** Of what several VMs share, so many are named. */
 const MOST_NAMES = 20;
@@ -108,21 +108,23 @@ function readinessOf(findings: readonly Finding[]): FleetVm['readiness'] {
 /** Everything about all of them together. */
 export function summarizeFleet(
   vms: readonly FleetVm[],
-  target: TargetFacts,
+  target: TargetFacts & Pick<Abilities, 'boots'>,
   request: AssessFleetRequest,
   rate: CopyRate,
   times: { startedAt: string; endedAt: string },
 ): FleetSummary {
   const read = vms.filter(({ readiness }) => readiness !== 'unreadable');
   const sizing = sizingOf(read, target, request);
-  const need = { nowBytes: sizing.allocatedBytes * OVERHEAD, fullBytes: sizing.sizeBytes * OVERHEAD };
-  const found = FLEET_RULES.flatMap((rule) =>
+  const most = OVERHEAD * (target.boots ? 1 : COPIES[request.package ?? 'ova']);
+  const need = { nowBytes: sizing.allocatedBytes * most, fullBytes: sizing.sizeBytes * most };
+  const found = FLEET_RULES.filter(({ boots }) => !boots || target.boots).flatMap((rule) =>
     rule.check({ target: request.target, vms: read, sizing, need }).map((each) => ({ id: rule.id, ...each })),
   );
   const findings: FleetFinding[] = waived(found, request).map((each, index) => ({
     ...each,
     vms: found[index]!.vms.slice(0, MOST_NAMES),
   }));
+  const staysOff = read.some(({ estimate }) => estimate?.downtimeMs === null);
   const longest = Math.max(0, ...read.map(({ estimate }) => estimate?.downtimeMs ?? 0));
   return {
     version: 1,
@@ -135,7 +137,7 @@ export function summarizeFleet(
       copyMs: sum(read, ({ estimate }) => estimate?.copyMs ?? 0),
       rateBytesPerSecond: Math.round(rate.bytesPerSecond),
       longestDowntimeMs: longest,
-      how: howOf(rate, longest),
+      how: howOf(rate, longest, staysOff),
     },
     findings,
     common: commonOf(vms),
@@ -165,8 +167,9 @@ function sizingOf(read: readonly FleetVm[], target: TargetFacts, request: Assess
   };
 }
 
-function howOf({ words }: CopyRate, longestMs: number): string {
+function howOf({ words }: CopyRate, longestMs: number, staysOff: boolean): string {
   const copy = `First passes one after the other, of what the images take at the source (the whole size where that is not known), at ${words.replace(/,$/, '')}.`;
+  if (staysOff) return `${copy} Nothing is started at the target: VMs that run are off from the cutover on.`;
   if (longestMs === 0) return `${copy} Nothing that runs is interrupted.`;
   return `${copy} The longest downtime of one VM is ${formatDuration(longestMs)}: its last pass and an assumed boot; each VM says how.`;
 }

@@ -7,7 +7,7 @@ import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 /** Room beside the disks: metadata of images, manifests, and layers of a few passes. */
 export const OVERHEAD = 1.05;
 /** How often the disks lie there while a package is written: the replica, its images, and the archive made of them. */
-const COPIES: Record<PackageKind, number> = { ova: 3, ovf: 2, 'libvirt-xml': 2, images: 2 };
+export const COPIES: Record<PackageKind, number> = { ova: 3, ovf: 2, 'libvirt-xml': 2, images: 2 };
 
 export const storageRules: Rule[] = [
   {

@@ -39,7 +39,11 @@ function row({ name, readiness, sizeBytes, estimate, error }: FleetVm): string[]
     formatBytes(sizeBytes),
     formatBytes(estimate.copyBytes),
     formatDuration(estimate.copyMs),
-    estimate.downtimeMs === 0 ? 'none' : formatDuration(estimate.downtimeMs),
+    estimate.downtimeMs === null
+      ? 'stays off'
+      : estimate.downtimeMs === 0
+        ? 'none'
+        : formatDuration(estimate.downtimeMs),
   ];
 }
 

@@ -115,6 +115,7 @@ function glance(vms: readonly FleetVm[]): Markup | null {
 
 function downtime({ estimate }: FleetVm): string {
   if (!estimate) return '–';
+  if (estimate.downtimeMs === null) return 'stays off';
   return estimate.downtimeMs === 0 ? 'none' : formatDuration(estimate.downtimeMs);
 }
 

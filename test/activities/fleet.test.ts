@@ -24,6 +24,7 @@ after(() => rm(reports, { recursive: true }));
 const NAMES = ['web01', 'web02', 'mail01', 'torn01', 'odd[1]'];
 const abilities = {
   ...{ source: true, target: true, changeTracking: true, quiesce: true, guestAgent: true, isolatedBoot: true },
+  boots: true,
 };
 const describe = (name: string) => {
   if (name === 'torn01')

@@ -33,7 +33,7 @@ function fleetOf(ones: One[], more: Partial<AssessFleetInput> = {}): { vms: Flee
     ),
   );
   const { target, rate } = all[0]!.facts;
-  return { vms, summary: summarizeFleet(vms, target, request, rate, times) };
+  return { vms, summary: summarizeFleet(vms, { ...target, ...target.abilities }, request, rate, times) };
 }
 
 const CASES: Record<string, [fires: One[], not: One[]]> = {

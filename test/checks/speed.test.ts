@@ -63,7 +63,10 @@ test('a thousand described VMs are assessed, summed up and reported in less than
         ),
   );
   const times = { startedAt: new Date(0).toISOString(), endedAt: new Date().toISOString() };
-  const fleet = { ...summarizeFleet(all, target, request, facts[0]!.rate, times), vms: all };
+  const fleet = {
+    ...summarizeFleet(all, { ...target, ...target.abilities }, request, facts[0]!.rate, times),
+    vms: all,
+  };
   const json = JSON.stringify(fleetAssessment.parse(fleet));
   const page = renderFleetHtml(fleet);
   const parts = Array.from({ length: 20 }, (_, at) => packVms(all.slice(at * 50, at * 50 + 50), 40_000));

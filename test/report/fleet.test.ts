@@ -37,7 +37,7 @@ function vm(name: string, findings = 1, more: Partial<FleetVm> = {}): FleetVm {
 
 function fleetOf(vms: FleetVm[]): FleetAssessment {
   const times = { startedAt: '2026-11-27T18:00:00.000Z', endedAt: '2026-11-27T18:00:05.000Z' };
-  return { ...summarizeFleet(vms, TARGET, request, rateFrom(request), times), vms };
+  return { ...summarizeFleet(vms, { ...TARGET, boots: true }, request, rateFrom(request), times), vms };
 }
 
 test('an assessment is written as JSON that fits its schema and as one page that loads nothing', async (context) => {

@@ -49,7 +49,7 @@ class Fleet implements FleetActivities {
 
   reportFleet: FleetActivities['reportFleet'] = ({ request, rate, startedAt, parts, assessmentId }) => {
     const times = { startedAt, endedAt: new Date().toISOString() };
-    const summary = summarizeFleet(parts.flatMap(unpackVms), TARGET, request, rate, times);
+    const summary = summarizeFleet(parts.flatMap(unpackVms), { ...TARGET, boots: true }, request, rate, times);
     return Promise.resolve({ summary, path: `/reports/${assessmentId}/report.html` });
   };
 }
@@ -155,12 +155,12 @@ test('a source without VMs is assessed as well', async () => {
 });
 
 test('a wrong request fails at once, with a line for each wrong field', async () => {
-  await assessing(new Fleet([]), { vms: [], diskFormat: 'vmdk', targetName: 'x' }, async (handle) => {
+  await assessing(new Fleet([]), { vms: [], storage: '', targetName: 'x' }, async (handle) => {
     const { type, message } = await failed(handle);
     assert.equal(type, 'InvalidRequest');
     const [, ...lines] = message.split('\n');
     assert.deepEqual(lines, [
-      '  diskFormat: given "vmdk", expected "qcow2" or "raw"',
+      '  storage: given "", expected a text of at least 1 character',
       '  vms: given [], expected a list of at least 1 element',
       '  targetName: unknown field',
     ]);
