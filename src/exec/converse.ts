@@ -48,6 +48,9 @@ export function converseLocal(
     end: () => void program.stdin.end(),
     stop: async (graceMs) => {
       program.stdin.end();
+      // Nobody reads any more: a program that waits for that would never end.
+      program.stdout.destroy();
+      program.stderr.destroy();
       const timer = setTimeout(() => program.kill(), graceMs);
       await settled;
       clearTimeout(timer);

@@ -36,7 +36,7 @@ export interface Conversation {
   write(bytes: Uint8Array | string): Promise<void>;
   /** Closes its standard input. */
   end(): void;
-  /** Closes its standard input, waits for its end, and kills it (over ssh: the connection to it) after `graceMs`. */
+  /** Closes its standard input and stops reading it, waits for its end, and kills it (over ssh: the connection to it) after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
 

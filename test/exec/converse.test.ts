@@ -52,6 +52,13 @@ test('a program that does not end with its input is killed after the grace', asy
   assert.ok(Date.now() - startedMs < 5_000);
 });
 
+test('a program whose answer nobody reads any more ends all the same', { timeout: 20_000 }, async () => {
+  const talk = await new LocalHost().converse('sh', ['-c', 'yes & wait']);
+  for await (const chunk of talk.stdout) if (chunk.length > 0) break;
+  await talk.stop(200);
+  await talk.ended;
+});
+
 test('a program that is not installed is named', async () => {
   const talk = await new LocalHost().converse('vmferry-no-such-program', []);
   await assert.rejects(talk.ended, /vmferry-no-such-program: the program is not installed/);
