@@ -23,7 +23,19 @@ export interface ImageHeader {
   sizeFrom: 'footer' | 'geometry' | null;
   /** Of a VMDK that is only a text; null for all others. */
   vmdk: VmdkText | null;
+  /** Of a VMDK whose grains are compressed and say where they belong; null for all others. */
+  grains: GrainDirectory | null;
   findings: Finding[];
+}
+
+/** Where the tables of grains are listed, in whole sectors and numbers of 32 bits. */
+export interface GrainDirectory {
+  offsetBytes: number;
+  grainBytes: number;
+  /** Of one table. */
+  tableEntries: number;
+  /** Whether the entry 1 stands for a grain of zeroes. */
+  zeroed: boolean;
 }
 
 /** What is understood of a VMDK's text: its extents that QEMU makes a part of the disk, each in a file. */

@@ -8,7 +8,7 @@ const ESX = 'COWD';
 const SE_SPARSE = 0xcafebaben;
 const SE_SPARSE_VOLATILE = 0xcafecafen;
 
-const FLAGS = { newlines: 1, compressed: 2 ** 16 };
+const FLAGS = { newlines: 1, zeroed: 4, compressed: 2 ** 16, markers: 2 ** 17 };
 const DIRECTORY_AT_END = 2n ** 64n - 1n;
 const DEFLATE = 1;
 const FOOTER_MARKER = 3;
@@ -80,7 +80,16 @@ async function readHosted(from: HeaderReader, start: Buffer): Promise<SparseFile
   from.require(compressed || (header.readUInt32LE(8) & FLAGS.compressed) === 0, 'its flags contradict its compression');
   const unclean = start.readUInt8(72) !== 0 ? [notClosed(from.image.name)] : [];
   const variant = compressed ? 'streamOptimized' : 'sparse';
-  return { parts: { variant, sizeBytes, compressed, findings: unclean }, descriptorOffset, descriptorBytes };
+  const flags = header.readUInt32LE(8);
+  const grains = {
+    offsetBytes: from.number(header.readBigUInt64LE(56), 'offset of the grain directory') * SECTOR_BYTES,
+    grainBytes: grainSectors * SECTOR_BYTES,
+    tableEntries,
+    zeroed: (flags & FLAGS.zeroed) !== 0,
+  };
+  const marked = compressed && (flags & FLAGS.markers) !== 0;
+  const parts = { variant, sizeBytes, compressed, grains: marked ? grains : null, findings: unclean };
+  return { parts, descriptorOffset, descriptorBytes };
 }
 
 function checkHosted(from: HeaderReader, header: Buffer): void {

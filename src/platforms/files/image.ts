@@ -51,6 +51,7 @@ export async function inspectImage(
       compressed: false,
       sizeFrom: null,
       vmdk: null,
+      grains: null,
     },
     ...parts,
     findings: [],

@@ -8,6 +8,7 @@ import type { ImageChain } from './image-chain.js';
 import { openDisk } from './look.js';
 import { openMachine, openRoot } from './machines.js';
 import { checkPackage } from './package-check.js';
+import { openStream } from './stream-reader.js';
 
 /**
  * A point in time of files: as they lie there. Its name says what they looked like, so that a later pass knows whether
@@ -37,9 +38,14 @@ export async function openPoint(at: FilesConnection, request: PointRequest, sign
       }
       const chain = await openDisk(from, disk, at.scratch, signal);
       closing.push(() => chain.close());
-      const exported = await exportChain(chain, request.since === null, signal);
-      closing.push(() => exported.close());
-      opened.set(id, { reader: exported.reader, stamp: stampOf(chain) });
+      const check = request.since === null;
+      let reader = await openStream(chain, check, signal);
+      if (!reader) {
+        const exported = await exportChain(chain, check, signal);
+        closing.push(() => exported.close());
+        reader = exported.reader;
+      }
+      opened.set(id, { reader, stamp: stampOf(chain) });
     }
     const print = printOf(request.disks.map((id) => `${id} ${opened.get(id)!.stamp}`));
     const known = request.since !== null && request.since.endsWith(`.${print}`);
