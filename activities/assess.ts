@@ -42,7 +42,8 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   }
   const run = await source.runState(ref.vm, signal);
   const running = run?.state === 'running' || run?.state === 'paused';
-  const plan = planMove(found, { ...facts, ...target.abilities }, request);
+  const there = { ...facts, ...target.abilities, samePlatform: source.platform === target.platform };
+  const plan = planMove(found, there, request);
   const limits = plan.package && target.packaging ? target.packaging.limits(plan.package) : facts.limits;
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const asked = request.prepareGuest;
@@ -77,6 +78,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     package: plan.package,
     findings: [...kept, ...findings],
     estimate,
+    conversion: plan.conversion,
   };
 }
 

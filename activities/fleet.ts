@@ -130,7 +130,8 @@ async function assessNamed(
   try {
     const found = await source.describe(name, signal);
     const run = await source.runState(name, signal);
-    const { disks } = planMove(found, { ...facts, ...target.abilities }, requestFor(request, found));
+    const samePlatform = source.platform === target.platform;
+    const { disks } = planMove(found, { ...facts, ...target.abilities, samePlatform }, requestFor(request, found));
     const findings = await source.sourceFindings(
       found,
       disks.map(({ id }) => id),
@@ -138,6 +139,7 @@ async function assessNamed(
     );
     return assessOne(
       {
+        samePlatform,
         found,
         running: run?.state === 'running' || run?.state === 'paused',
         abilities: source.abilities,

@@ -4,6 +4,7 @@ import { assessActivities } from './assess.js';
 import { fleetActivities } from './fleet.js';
 import type { FleetActivities } from './fleet-io.js';
 import { cleanUpActivities } from './clean-up.js';
+import { convertActivities } from './convert.js';
 import { cutOverActivities } from './cut-over.js';
 import { notifyActivities } from './notify.js';
 import { packageActivities } from './package.js';
@@ -20,6 +21,7 @@ export function createActivities(deps: ActivityDeps): MigrationActivities & Flee
     ...passActivities(deps),
     ...rehearseActivities(deps),
     ...packageActivities(deps),
+    ...convertActivities(deps),
     ...cutOverActivities(deps),
     ...cleanUpActivities(deps),
     ...notifyActivities(deps),

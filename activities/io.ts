@@ -1,3 +1,4 @@
+import type { Conversion, ConversionWish } from '../src/model/conversion.js';
 import type { Estimate } from '../src/model/estimate.js';
 import type { Finding } from '../src/model/finding.js';
 import type { PackagePlan } from '../src/model/package.js';
@@ -46,6 +47,8 @@ export interface Assessment {
   findings: Finding[];
   /** Not there in one that an older version made. */
   estimate?: Estimate;
+  /** The guest is to be looked at, and changed if need be, before it boots at the target. Default null: it is left alone. */
+  conversion?: ConversionWish | null;
 }
 
 export interface PassInput extends Ref {
@@ -92,6 +95,7 @@ export interface RehearsalInput extends Ref {
   facts: GuestFacts | null;
   timeoutMs: number;
   startedAt: string;
+  conversion?: ConversionWish | null;
 }
 
 export interface RehearsalResult {
@@ -102,6 +106,8 @@ export interface RehearsalResult {
   stopMs: number | null;
   /** What making and defining the overlay took. */
   defineMs: number;
+  /** Default null: the guest was left alone. */
+  conversion?: Conversion | null;
   probes: ProbeResult[];
   evidence: Evidence[];
 }
@@ -141,6 +147,12 @@ export interface PackageInput extends TargetInput {
 export interface PackageProof {
   passed: boolean;
   results: ProbeResult[];
+}
+
+export interface ConversionInput extends Ref {
+  description: VmDescription;
+  facts: GuestFacts | null;
+  conversion: ConversionWish;
 }
 
 export interface ProbeInput extends Ref {
@@ -201,6 +213,8 @@ export interface MigrationActivities {
   ): Promise<{ facts: GuestFacts | null; running: boolean }>;
   stopSource(input: Ref & { timeoutMs: number }): Promise<StopResult>;
   forceStopSource(ref: Ref): Promise<StopResult>;
+  /** Makes the overlays of the cutover, with the guest in them converted. */
+  convertTarget(input: ConversionInput): Promise<Conversion>;
   /**
    * Defines the target and starts it with its network unplugged; each only while the source is seen off. Fails as
    * `SourceLost` where it cannot be seen.

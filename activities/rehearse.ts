@@ -1,3 +1,4 @@
+import { convert } from './convert.js';
 import { ownerOf, pause, signalOf } from './context.js';
 import type { ActivityDeps, Site } from './deps.js';
 import { saveEvidence } from './evidence-files.js';
@@ -22,9 +23,11 @@ async function rehearse(deps: ActivityDeps, input: RehearsalInput): Promise<Rehe
   // An earlier try may have left its domain.
   await target.endRehearsal(input.migrationId, signal);
   const sides = await source.readSideState(input.vm, signal);
-  const began = performance.now();
   try {
-    const vm = { owner, name: input.targetName, description: input.description, networks: input.networks };
+    const converted = await convert(target, input, 'rehearsal', signal);
+    const prepared = performance.now();
+    const description = converted?.description ?? input.description;
+    const vm = { owner, name: input.targetName, description, networks: input.networks };
     const name = await target.startRehearsal(vm, sides, input.network, signal);
     const started = performance.now();
     const planned = planProbes(input.probes, input.facts)
@@ -41,7 +44,8 @@ async function rehearse(deps: ActivityDeps, input: RehearsalInput): Promise<Rehe
     return {
       passed: run.passed,
       bootMs: run.firstPassedAt === null ? null : Math.round(run.firstPassedAt - started),
-      defineMs: Math.round(started - began),
+      defineMs: Math.round(started - prepared),
+      conversion: converted,
       stopMs: run.passed ? await measureStop(target, name, signal) : null,
       probes: run.results,
       evidence,

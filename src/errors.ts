@@ -41,6 +41,8 @@ const CURES = {
   GuestUnwilling: 'give-up',
   /** Something inside a guest's disks cannot be read or done as it is there. */
   GuestUnreadable: 'give-up',
+  /** The guest could not be made fit for the target. */
+  ConversionFailed: 'give-up',
   Cancelled: 'give-up',
   Internal: 'retry',
 } as const satisfies Record<string, Cure>;

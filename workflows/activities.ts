@@ -40,6 +40,7 @@ const LONG: ReadonlySet<keyof Activities> = new Set([
   'runPass',
   'verifyPass',
   'rehearse',
+  'convertTarget',
   'stopSource',
   'watchSource',
   'cleanTarget',

@@ -1,5 +1,8 @@
 import { ApplicationFailure, patched, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Conversion, ConversionRecord } from '../src/model/conversion.js';
+import { formatCount } from '../src/model/format.js';
+import { devicesInWords } from '../src/model/target.js';
 import type {
   Evidence,
   MigrationStatus,
@@ -22,6 +25,7 @@ const KEPT_EVENTS = 500;
 const KEPT_PHASES = 300;
 const KEPT_EVIDENCE = 40;
 const KEPT_PREPARATION = 200;
+const KEPT_CONVERSIONS = 4;
 /** Of a tool's last words: a status has to fit into a continue-as-new (2 MiB). */
 const MOST_CHARACTERS = 1_000;
 
@@ -193,11 +197,27 @@ export class Migration {
     for (const each of evidence) keep(this.status.evidence, each, KEPT_EVIDENCE);
   }
 
+  /** What it found stands among the findings until the next one says otherwise. */
+  addConversion(stage: ConversionRecord['stage'], { description, ...rest }: Conversion): void {
+    const { status } = this;
+    status.conversions ??= [];
+    const record = { ...rest, at: new Date().toISOString(), stage, devices: devicesInWords(description) };
+    keep(status.conversions, record, KEPT_CONVERSIONS);
+    const before = status.conversions.at(-2)?.findings ?? [];
+    const gone = new Set(before.map(({ id, message }) => `${id}\0${message}`));
+    const others = status.findings.filter(({ id, message }) => !gone.has(`${id}\0${message}`));
+    status.findings = [...others, ...rest.findings];
+    const what = rest.changes.length === 0 ? 'nothing in it was changed' : formatCount(rest.changes.length, 'change');
+    const guest = rest.guest ?? 'an unknown guest';
+    this.event(`${stage}: ${guest}, conversion ${rest.kind}, ${what}; ${record.devices}`);
+  }
+
   repredict(): void {
+    const { assessment } = this.carried;
     // Downtime ends when a target answers; where none is started, there is nothing to predict.
-    this.status.prediction = this.assessment.package
+    this.status.prediction = assessment?.package
       ? null
-      : predict(this.status.passes, this.carried.rehearsal, Date.now());
+      : predict(this.status.passes, this.carried.rehearsal, Date.now(), Boolean(assessment?.conversion));
     this.status.predictedDowntimeMs = this.status.prediction?.downtimeMs ?? null;
     this.changed();
   }

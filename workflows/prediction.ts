@@ -7,6 +7,7 @@ export function predict(
   passes: readonly PassRecord[],
   rehearsal: RehearsalResult | null,
   nowMs: number,
+  converts = false,
 ): Prediction | null {
   const last = passes.at(-1);
   if (!last) return null;
@@ -26,6 +27,7 @@ export function predict(
       ms: finalMs,
       how: deltas.length > 0 ? `as pass ${usual.number} took` : 'assumed from the seed',
     },
+    ...(converts ? [conversionPart(rehearsal)] : []),
     {
       name: 'define',
       ms: rehearsal?.defineMs ?? ASSUMED.defineMs,
@@ -41,4 +43,13 @@ export function predict(
   // Downtime begins when the guest is off, so its stopping is shown but not counted.
   const downtimeMs = parts.reduce((sum, part) => (part.name === 'stop' ? sum : sum + part.ms), 0);
   return { downtimeMs, parts, at: new Date(nowMs).toISOString() };
+}
+
+/** A guest that the rehearsal left as it was is left alone at the cutover, too. */
+function conversionPart(rehearsal: RehearsalResult | null): Prediction['parts'][number] {
+  const name = 'conversion';
+  const done = rehearsal?.conversion;
+  if (!done) return { name, ms: ASSUMED.conversionMs, how: 'assumed, not measured' };
+  if (done.kind === 'none') return { name, ms: 0, how: 'the rehearsal found nothing to change' };
+  return { name, ms: done.tookMs, how: 'as the rehearsal took' };
 }

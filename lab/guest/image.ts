@@ -80,15 +80,18 @@ export async function guestImage(
     await copyFile(join(FILES, 'grub.cfg'), join(boot, 'grub.cfg'));
     await writeFile(join(work, 'system', 'counter'), firstCounter());
     const built = join(work, 'image');
-    await assemble(built, join(work, 'system'), unpacked('grub'), work);
+    await assembleDisk(built, join(work, 'system'), unpacked('grub'), work, {
+      earlyConfig: join(FILES, 'early.cfg'),
+      prefix: '/boot',
+      label: 'vmferry-system',
+      systemBytes: SYSTEM_SIZE,
+    });
     await rename(built, image);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
   return image;
 }
-
-const GRUB_PACKAGES = ['grub-common', 'grub-pc-bin', 'grub-efi-amd64-bin'];
 
 async function recipeDigest(versions: string[]): Promise<string> {
   const digest = createHash('sha256').update(versions.join('\n'));
@@ -98,13 +101,31 @@ async function recipeDigest(versions: string[]): Promise<string> {
   return digest.digest('hex').slice(0, 16);
 }
 
-async function assemble(image: string, system: string, grub: string, work: string): Promise<void> {
+/** How a system disk is made: where GRUB looks for its configuration, and the size of the file system with the label. */
+export interface DiskPlan {
+  earlyConfig: string;
+  prefix: string;
+  label: string;
+  systemBytes: number;
+}
+
+export const GRUB_PACKAGES = ['grub-common', 'grub-pc-bin', 'grub-efi-amd64-bin'];
+
+/** Makes the raw disk from a folder that is its file system, with GRUB out of unpacked packages. */
+export async function assembleDisk(
+  image: string,
+  system: string,
+  grub: string,
+  work: string,
+  plan: DiskPlan,
+): Promise<void> {
   const bios = join(work, 'core.img');
   const efi = join(work, 'BOOTX64.EFI');
-  await grubImage(grub, 'i386-pc', bios, ['biosdisk']);
-  await grubImage(grub, 'x86_64-efi', efi, []);
-  await machine.run('truncate', ['-s', String(SYSTEM_START + SYSTEM_SIZE), '--', image]);
-  await writeBootSectors(image, await readFile(join(grub, 'usr/lib/grub/i386-pc/boot.img')), await readFile(bios));
+  await grubImage(grub, 'i386-pc', bios, ['biosdisk'], plan);
+  await grubImage(grub, 'x86_64-efi', efi, [], plan);
+  await machine.run('truncate', ['-s', String(SYSTEM_START + plan.systemBytes), '--', image]);
+  const bootSector = await readFile(join(grub, 'usr/lib/grub/i386-pc/boot.img'));
+  await writeBootSectors(image, bootSector, await readFile(bios), plan.systemBytes);
 
   const esp = `${image}@@${ESP_START}`;
   const label = ['-v', 'VMFERRY', '-N', randomBytes(4).toString('hex')];
@@ -112,15 +133,20 @@ async function assemble(image: string, system: string, grub: string, work: strin
   await machine.run('mmd', ['-i', esp, '::/EFI', '::/EFI/BOOT']);
   await machine.run('mcopy', ['-i', esp, efi, '::/EFI/BOOT/BOOTX64.EFI']);
 
-  const options = ['-q', '-t', 'ext4', '-L', 'vmferry-system', '-d', system, '-E', `offset=${SYSTEM_START}`];
-  await machine.run('mke2fs', [...options, '--', image, `${SYSTEM_SIZE / 1024}k`]);
+  const options = ['-q', '-t', 'ext4', '-L', plan.label, '-d', system, '-E', `offset=${SYSTEM_START}`];
+  await machine.run('mke2fs', [...options, '--', image, `${plan.systemBytes / 1024}k`], { timeoutMs: 300_000 });
 }
 
-async function grubImage(grub: string, format: string, output: string, modules: string[]): Promise<void> {
+async function grubImage(
+  grub: string,
+  format: string,
+  output: string,
+  modules: string[],
+  { earlyConfig, prefix }: DiskPlan,
+): Promise<void> {
   const folder = join(grub, 'usr/lib/grub', format);
-  const early = join(FILES, 'early.cfg');
   const libraries = `LD_LIBRARY_PATH=${join(grub, 'usr/lib/x86_64-linux-gnu')}`;
-  const options = ['-O', format, '-d', folder, '-c', early, '-p', '/boot', '-o', output];
+  const options = ['-O', format, '-d', folder, '-c', earlyConfig, '-p', prefix, '-o', output];
   const program = join(grub, 'usr/bin/grub-mkimage');
   await machine.run('env', [libraries, program, ...options, ...COMMON_MODULES, ...modules]);
 }
@@ -129,12 +155,12 @@ async function grubImage(grub: string, format: string, output: string, modules: 
  * GRUB's boot sector with a partition table of two, and its core image in the sectors behind. Both expect exactly this:
  * boot.img loads the core from sector 1, and grub-mkimage lets the core's first sector load the rest from sector 2.
  */
-async function writeBootSectors(image: string, bootSector: Buffer, core: Buffer): Promise<void> {
+async function writeBootSectors(image: string, bootSector: Buffer, core: Buffer, systemBytes: number): Promise<void> {
   const sector = Buffer.alloc(512);
   bootSector.copy(sector, 0, 0, 440);
   randomBytes(4).copy(sector, 440);
   partitionEntry(0xef, ESP_START, ESP_SIZE).copy(sector, 446);
-  partitionEntry(0x83, SYSTEM_START, SYSTEM_SIZE).copy(sector, 462);
+  partitionEntry(0x83, SYSTEM_START, systemBytes).copy(sector, 462);
   sector.writeUInt16LE(0xaa55, 510);
   const file = await open(image, 'r+');
   try {

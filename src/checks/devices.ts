@@ -1,10 +1,29 @@
-import { busAt, machineAt, modelAt } from '../model/target.js';
+import { busAt, devicesInWords, machineAt, modelAt } from '../model/target.js';
 import { info, warning } from '../model/finding.js';
 import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
 
 const HAS_DRIVER = 'Make sure that the guest has a driver for it.';
 
 export const deviceRules: Rule[] = [
+  {
+    id: 'devices.change',
+    title: 'The VM is to get other disk buses or network cards than it has.',
+    severity: 'info',
+    basis: 'The platforms of both sites, and the request (devices, conversion).',
+    check: ({ vm, devicesFrom = null, request }) => {
+      if (devicesFrom === null) return [];
+      const wanted = devicesInWords(vm);
+      const message =
+        wanted === devicesInWords(devicesFrom)
+          ? `The guest is looked at before it boots at the target, with ${wanted}.`
+          : `The VM has ${devicesInWords(devicesFrom)}; at the target it gets ${wanted} where the guest can be made to boot on them.`;
+      const remedy =
+        request.conversion === 'none'
+          ? 'The guest is not changed, as asked: where it lacks drivers, it gets devices that it has drivers for.'
+          : 'The rehearsal tries it. Ask for "devices": "as-source" to keep what it has.';
+      return [info(message, remedy)];
+    },
+  },
   {
     id: 'nic.model',
     title: 'A network card is of a model that the target does not have.',

@@ -41,6 +41,7 @@ export function estimateMove(facts: Facts): Estimate {
           ? `changed blocks only; ${NOT_MEASURED}`
           : `reads and compares ${names} whole: ${formatBytes(wholeBytes)} at ${rate.words.replace(/,$/, '')}`,
     },
+    ...(facts.devicesFrom ? [{ name: 'conversion', ms: ASSUMED.conversionMs, how: NOT_MEASURED }] : []),
     { name: 'define', ms: ASSUMED.defineMs, how: NOT_MEASURED },
     { name: 'boot', ms: ASSUMED.bootMs, how: NOT_MEASURED },
     { name: 'steps', ms: ASSUMED.stepsMs, how: 'fixed' },

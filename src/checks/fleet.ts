@@ -22,6 +22,8 @@ export interface FleetRead {
   found: VmDescription;
   running: boolean;
   abilities: Abilities;
+  /** Whether source and target give their VMs the same devices at the same places. */
+  samePlatform: boolean;
   /** What the source itself finds. */
   findings: readonly Finding[];
   target: TargetFacts & { abilities: Abilities };
@@ -56,9 +58,9 @@ export function requestFor(fleet: AssessFleetRequest, found: VmDescription): Mig
 
 /** @throws VmferryError `InvalidRequest` where the VM cannot be moved so at all. */
 export function assessOne(read: FleetRead, fleet: AssessFleetRequest): FleetVm {
-  const { found, running, abilities, target, rate } = read;
+  const { found, running, abilities, samePlatform, target, rate } = read;
   const request = requestFor(fleet, found);
-  const plan = planMove(found, { ...target, ...target.abilities }, request);
+  const plan = planMove(found, { ...target, ...target.abilities, samePlatform }, request);
   const { findings, estimate } = judge(
     {
       migrationId: null,

@@ -1,5 +1,6 @@
 import type { Abilities } from '../model/abilities.js';
 import type { CopyRate, Estimate } from '../model/estimate.js';
+import { onVirtio } from '../model/devices.js';
 import type { Finding } from '../model/finding.js';
 import type { GuestReadiness } from '../model/guest-inside.js';
 import type { TargetFacts } from '../model/target.js';
@@ -41,7 +42,8 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
   const facts: Facts = {
     migrationId,
     source: { abilities: source.abilities, running: source.running },
-    vm: plan.description,
+    vm: asThere(plan),
+    devicesFrom: plan.conversion && plan.description,
     readiness,
     targetName,
     networks: plan.networks,
@@ -59,6 +61,12 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
     ...check(facts),
   ];
   return { findings: waived(unique(findings), request), estimate: estimateMove(facts) };
+}
+
+/** With the devices that it is to get. A guest that is converted gets a channel for an agent, whatever it had. */
+function asThere({ description, conversion }: Plan): VmDescription {
+  if (conversion === null) return description;
+  return { ...(conversion.devices === 'virtio' ? onVirtio(description) : description), guestAgentChannel: true };
 }
 
 function leftBehind(request: MigrateVmRequest): Finding[] {

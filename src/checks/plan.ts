@@ -1,5 +1,7 @@
 import { VmferryError } from '../errors.js';
 import type { Abilities } from '../model/abilities.js';
+import type { ConversionWish } from '../model/conversion.js';
+import { asGiven, onVirtio, sameDevices } from '../model/devices.js';
 import { FORMATS_OF, type PackagePlan } from '../model/package.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
@@ -15,17 +17,38 @@ export interface Plan {
   networks: Record<string, string>;
   /** What is written at a target that runs no VMs; null at one that does. */
   package: PackagePlan | null;
+  /** Null where the guest is left alone: it finds there what it has here, or it is not started there. */
+  conversion: ConversionWish | null;
 }
 
 /** What a plan has to know of the target. */
-type Place = Pick<TargetFacts, 'networks'> & Pick<Abilities, 'boots'>;
+type Place = Pick<TargetFacts, 'networks' | 'limits'> &
+  Pick<Abilities, 'boots'> & {
+    /** Whether source and target give their VMs the same devices at the same places. */
+    samePlatform: boolean;
+  };
 
 /** @throws VmferryError `InvalidRequest` for a disk or a network that is not there, and where no disk is left to copy. */
 export function planMove(found: VmDescription, target: Place, request: MigrateVmRequest): Plan {
   const planned = target.boots ? null : planPackage(request);
   const disks = planDisks(found, request, planned);
   const networks = mapNetworks(found, target, request);
-  return { description: asWished(found, request, disks), disks, networks, package: planned };
+  const description = asWished(found, request, disks);
+  const conversion = target.boots ? conversionWish(description, target, request) : null;
+  return { description, disks, networks, package: planned, conversion };
+}
+
+function conversionWish(
+  vm: VmDescription,
+  { limits, samePlatform }: Place,
+  { devices, conversion }: MigrateVmRequest,
+): ConversionWish | null {
+  const given = asGiven(vm, limits) !== null;
+  const wish = devices === 'auto' ? (samePlatform && given ? 'as-source' : 'virtio') : devices;
+  const unchanged = given && sameDevices(wish === 'virtio' ? onVirtio(vm) : vm, vm);
+  // Other makers put the same devices at other places, by which guests name network cards.
+  if (unchanged && conversion !== 'full' && (samePlatform || conversion === 'none')) return null;
+  return { devices: wish, most: conversion };
 }
 
 /** Where disks may be asked to go. The site's default is asked for even where no disk goes there: it costs nothing. */
@@ -39,7 +62,7 @@ export function storagesOf({
 /** @throws VmferryError `InvalidRequest` for a network that the target does not have, naming those that it has. */
 export function checkNetworks(
   { networks, rehearsal, target }: Pick<MigrateVmRequest, 'networks' | 'rehearsal' | 'target'>,
-  facts: Place,
+  facts: Pick<Place, 'networks' | 'boots'>,
 ): void {
   // Where nothing is plugged in, a network is a name that is written down.
   if (!facts.boots) return;
@@ -116,7 +139,11 @@ function asWished(vm: VmDescription, request: MigrateVmRequest, disks: PlannedDi
   };
 }
 
-function mapNetworks(vm: VmDescription, facts: Place, request: MigrateVmRequest): Record<string, string> {
+function mapNetworks(
+  vm: VmDescription,
+  facts: Pick<Place, 'networks' | 'boots'>,
+  request: MigrateVmRequest,
+): Record<string, string> {
   checkNetworks(request, facts);
   const sources = vm.nics.map((nic) => nic.network);
   const idle = Object.keys(request.networks).filter((name) => !sources.includes(name));

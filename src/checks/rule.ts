@@ -20,6 +20,8 @@ export interface Facts {
   vm: VmDescription;
   /** What was found inside its disks; null where nobody looked. */
   guest?: InspectedGuest | null;
+  /** The VM with the source's devices, where it is to get others at the target and the guest is looked at for it. Default null. */
+  devicesFrom?: VmDescription | null;
   targetName: string;
   /** The inside of the running guest, looked at where its preparation is asked for; else null. */
   readiness: GuestReadiness | null;
@@ -31,7 +33,7 @@ export interface Facts {
   rate: CopyRate;
   /** What is written at a target that boots nothing; null at one that does. */
   package: PackagePlan | null;
-  request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes' | 'prepareGuest'>;
+  request: Pick<MigrateVmRequest, 'sync' | 'rehearsal' | 'cutover' | 'probes' | 'prepareGuest' | 'conversion'>;
 }
 
 export interface Rule {

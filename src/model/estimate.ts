@@ -9,6 +9,8 @@ export const ASSUMED = {
   bytesPerSecond: 100 * 2 ** 20,
   stopMs: 30_000,
   bootMs: 60_000,
+  /** One start of libguestfs' appliance without KVM, and some edits; a guest that lacks drivers takes minutes more. */
+  conversionMs: 60_000,
   defineMs: 3_000,
   /** A final pass of what changed since the pass before. */
   deltaMs: 5_000,

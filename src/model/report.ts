@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { conversionRecord } from './conversion.js';
 import { estimate } from './estimate.js';
 import { finding } from './finding.js';
 import { packagePlan } from './package.js';
@@ -39,6 +40,7 @@ export const migrationReport = z.strictObject({
   disks: z.array(diskRecord),
   findings: z.array(finding),
   preparation: z.array(preparationRecord).default([]).describe("What was changed in the source's guest, as asked for."),
+  conversions: z.array(conversionRecord).optional().describe('The latest; none where the guest is left alone.'),
   decisions: z.array(decisionRecord),
   events: z.array(auditEntry),
   evidence: z.array(evidence),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { conversionRecord } from './conversion.js';
 import { estimate, predictedPart } from './estimate.js';
 import { finding } from './finding.js';
 import { packagePlan } from './package.js';
@@ -170,6 +171,7 @@ export const migrationStatus = z.strictObject({
   disks: z.array(diskRecord),
   findings: z.array(finding),
   preparation: z.array(preparationRecord).default([]).describe("What was changed in the source's guest, as asked for."),
+  conversions: z.array(conversionRecord).optional().describe('The latest; none where the guest is left alone.'),
   probes: z.array(probeResult),
   evidence: z.array(evidence),
   trail: z.array(decisionRecord),

@@ -79,3 +79,14 @@ export function busAt(limits: TargetLimits, machine: string, bus: DiskBus): Disk
 export function modelAt(limit: ModelLimit, model: string): string | null {
   return limit.has.includes(model) ? model : limit.otherwise;
 }
+
+/** `disks on virtio; network cards virtio`. */
+export function devicesInWords({ disks, nics }: Pick<VmDescription, 'disks' | 'nics'>): string {
+  const buses = disks.map(({ bus, controllerModel }) => (bus === 'scsi' ? (controllerModel ?? bus) : bus));
+  const parts = [
+    ['disks on', buses],
+    ['network cards', nics.map(({ model }) => model)],
+  ] as const;
+  const said = parts.filter(([, values]) => values.length > 0);
+  return said.map(([what, values]) => `${what} ${[...new Set(values)].join(', ')}`).join('; ') || 'no devices';
+}

@@ -93,5 +93,9 @@ export const guestFacts = z.strictObject({
   hostname: z.string().nullable(),
   addresses: z.array(z.string()),
   openPorts: z.array(z.number().int()).describe('TCP ports that answered at the first address that answered.'),
+  nics: z
+    .array(z.strictObject({ name: z.string(), mac: z.string() }))
+    .optional()
+    .describe('What the guest calls its network cards. Default: nobody said.'),
 });
 export type GuestFacts = z.infer<typeof guestFacts>;

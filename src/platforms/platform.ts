@@ -1,4 +1,6 @@
+import type { z } from 'zod';
 import type { BlockReader, BlockStore } from '../blocks/block-device.js';
+import type { Host } from '../exec/host.js';
 import type { Abilities } from '../model/abilities.js';
 import type { Finding } from '../model/finding.js';
 import type {
@@ -69,6 +71,8 @@ export interface Whereabouts {
 /** What both sides need. `vm` is always the VM's name at this site. */
 export interface VmSite {
   readonly site: string;
+  /** As in `vmferry.yaml`: two sites of one platform have the same devices. */
+  readonly platform: string;
   readonly abilities: Abilities;
   /** @throws VmferryError `Unreachable`, `Denied`. */
   inventory(signal?: AbortSignal): Promise<VmSummary[]>;
@@ -299,6 +303,19 @@ export interface TargetSite extends VmSite {
   removeReplica(migrationId: string, signal?: AbortSignal): Promise<void>;
 
   /**
+   * Overlays over the last whole, verified pass for the `role`, with the guest in them as `convert` leaves it. They are there
+   * whole or not at all: a try that ends in between leaves nothing that a VM would be put on, and what was done is not done
+   * again but its result returned, as `result` reads it.
+   * @throws VmferryError `Superseded` where another try was quicker or the cutover was undone.
+   */
+  convert<T>(
+    migrationId: string,
+    role: 'rehearsal' | 'cutover',
+    result: z.ZodType<T>,
+    convert: (guest: GuestDisks) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>;
+  /**
    * A test boot of the last whole, verified pass on overlays and an isolated network, under a name of its own
    * (`<target>-rehearsal-<id>`). Returns that name; the VM runs.
    */
@@ -358,6 +375,22 @@ export interface Packaging {
    * what the replica does, block for block. A difference is no error but a result that did not pass.
    */
   prove(vm: TargetVm, plan: PackagePlan, work: WorkInPackage): Promise<ProbeResult[]>;
+}
+
+/** Disks of a guest that is off, for the tools that look into it and change it, and where these run. */
+export interface GuestDisks {
+  host: Host;
+  /** Whether QEMU can use KVM there. */
+  accelerator: TargetFacts['accelerator'];
+  limits: TargetLimits;
+  disks: readonly GuestDisk[];
+}
+
+export interface GuestDisk {
+  /** As in the description. */
+  id: string;
+  path: string;
+  format: 'qcow2' | 'raw';
 }
 
 /** What a migration has at the source's site. */

@@ -30,6 +30,7 @@ export function buildReport(status: MigrationStatus, endedAt?: string): Migratio
     disks: status.disks,
     findings: status.findings,
     preparation: status.preparation,
+    ...(status.conversions ? { conversions: status.conversions } : {}),
     decisions: status.trail,
     events: status.events,
     evidence: status.evidence,

@@ -3,6 +3,7 @@ import { evidence, type Pictures } from './evidence.js';
 import { html, type Markup } from './markup.js';
 import { page } from './page.js';
 import {
+  conversions,
   decisions,
   disks,
   estimate,
@@ -29,7 +30,7 @@ export function renderHtml(report: MigrationReport, pictures: Pictures = {}): st
       ${section('Estimate', estimate(report))} ${section('Downtime', prediction(report))}
       ${section('Passes', passes(report), 'No pass was made.')} ${section('Disks', disks(report))}
       ${section('Findings', findings(report), 'Nothing was found.')}
-      ${section('Changed in the guest', preparation(report))}
+      ${section('Changed in the guest', preparation(report))} ${section('Inside the guest', conversions(report))}
       ${section('Decisions', decisions(report), 'Nobody decided anything.')} ${section('Probes', probes(report))}
       ${section('Evidence', evidence(report, pictures))}
       ${section('What was created outside', ledger(report), 'Nothing was created.')}

@@ -53,6 +53,25 @@ export function disks(report: MigrationReport): Markup | null {
   ]);
 }
 
+export function conversions(report: MigrationReport): Markup | null {
+  return table(report.conversions ?? [], [
+    { title: 'For', cell: (each) => each.stage },
+    { title: 'Guest', cell: (each) => each.guest ?? 'not known' },
+    { title: 'Conversion', cell: (each) => each.kind },
+    { title: 'Devices', cell: (each) => each.devices },
+    { title: 'Took', cell: (each) => formatDuration(each.tookMs), as: 'num' },
+    {
+      title: 'Changed on the overlay',
+      cell: ({ changes }) =>
+        changes.length === 0
+          ? 'nothing'
+          : html`<ul>
+              ${changes.map((change) => html`<li>${change}</li>`)}
+            </ul>`,
+    },
+  ]);
+}
+
 export function passes(report: MigrationReport): Markup | null {
   const missing = report.passCount - report.passes.length;
   const shown = table(report.passes, [

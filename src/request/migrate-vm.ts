@@ -68,6 +68,18 @@ export const migrateVmRequest = z.strictObject({
     .describe('Take over the whole replica that this migration kept; its first pass writes only what differs.'),
   cpus: z.number().int().min(1).max(1024).optional().describe('Virtual CPUs at the target. Default: as at the source.'),
   memory: size.optional().describe('Memory at the target. Default: as at the source.'),
+  devices: z
+    .enum(['auto', 'virtio', 'as-source'])
+    .default('auto')
+    .describe(
+      'Disk buses and network cards at the target. `auto`: as at the source where both sites are of one platform and the target has such devices, else virtio where the guest has drivers for it or can be given them, else what it has drivers for.',
+    ),
+  conversion: z
+    .enum(['auto', 'none', 'light', 'full'])
+    .default('auto')
+    .describe(
+      'How far the guest may be changed, on an overlay, where its devices change. `auto`: as little as it needs. `none`: not at all. `light`: files in it (names of network cards and disks, serial console, tools of the old platform). `full`: always by virt-v2v-in-place, also where nothing would need it.',
+    ),
   dryRun: z.boolean().default(false).describe('Assess and report; change nothing.'),
   waive: z
     .record(z.string().min(1), z.string().min(1).max(1000))

@@ -76,6 +76,7 @@ function world({ old, new: fresh }: Partial<World> = {}) {
       get: (_, method: string) => {
         const answer = (answers[name as 'dc-old'] as Record<string, unknown>)[method];
         if (method === 'site') return name;
+        if (method === 'platform') return 'libvirt';
         if (method === 'abilities') return answer;
         return async (...args: unknown[]) => {
           asked.push({ method: `${method} ${name}`, args });

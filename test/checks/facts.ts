@@ -8,6 +8,7 @@ import { describeDomain } from '../../src/platforms/libvirt/describe.js';
 import type { ImageInfo } from '../../src/platforms/libvirt/image-info.js';
 import { LIMITS } from '../../src/platforms/libvirt/limits.js';
 import { parseXml } from '../../src/platforms/xml.js';
+import { onVirtio } from '../../src/model/devices.js';
 import { migrateVmRequest, type MigrateVmInput } from '../../src/request/migrate-vm.js';
 
 /**
@@ -25,6 +26,8 @@ export interface Given {
   disks: string;
   nics: string;
   devices: string;
+  /** The domain's devices are the source's, and become virtio. */
+  toVirtio: boolean;
   /** Of each disk; null for what the site does not know. */
   sizeBytes: number;
   allocatedBytes: number | null;
@@ -58,6 +61,7 @@ export const uefi = (secure = 'no') =>
   `${Q35}<loader readonly='yes' secure='${secure}' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>/nvram/web01_VARS.fd</nvram>`;
 
 const PLAIN: Given = {
+  toVirtio: false,
   uuid: UUID,
   memory: `<memory unit='KiB'>524288</memory><currentMemory unit='KiB'>524288</currentMemory>`,
   vcpu: `<vcpu placement='static'>2</vcpu>`,
@@ -133,7 +137,8 @@ export function factsOf(change: Partial<Given> = {}): Facts {
   return {
     migrationId: ID,
     source: { abilities: { ...ABLE, ...given.source }, running: given.running },
-    vm: { ...vm, disks: wanted, findings: [] },
+    vm: { ...(given.toVirtio ? onVirtio(vm) : vm), disks: given.toVirtio ? onVirtio(vm).disks : wanted, findings: [] },
+    devicesFrom: given.toVirtio ? vm : null,
     readiness: given.readiness,
     targetName: request.targetName ?? vm.name,
     networks: given.networks,

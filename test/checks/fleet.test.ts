@@ -25,6 +25,7 @@ function fleetOf(ones: One[], more: Partial<AssessFleetInput> = {}): { vms: Flee
         found: { ...facts.vm, name },
         running: facts.source.running,
         abilities: facts.source.abilities,
+        samePlatform: true,
         findings: [],
         target: facts.target,
         rate: facts.rate,

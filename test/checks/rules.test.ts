@@ -48,6 +48,7 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
   ],
   'info network.shared': [{ nics: second('lan') }, {}],
   'info nic.none': [{ nics: '' }, {}],
+  'info devices.change': [{ toVirtio: true, ...SATA_ONLY }, SATA_ONLY],
   'blocking nic.mac-missing': [{ nics: nic('lan', '53:54:00:11:22:33') }, { nics: nic('lan', '5A:54:00:11:22:33') }],
   'warning nic.mac-repeated': [
     { nics: nic('lan') + nic('dmz'), networks: { lan: 'lan', dmz: 'dmz' } },

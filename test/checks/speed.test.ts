@@ -57,7 +57,7 @@ test('a thousand described VMs are assessed, summed up and reported in less than
       : assessOne(
           {
             ...{ found: { ...vm, name: `vm${index}` }, running: source.running, abilities: source.abilities },
-            ...{ findings: [], target, rate },
+            ...{ findings: [], samePlatform: true, target, rate },
           },
           request,
         ),

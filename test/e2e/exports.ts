@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDebianDisk } from '../../lab/guest/debian.js';
 import { makeSystemDisk } from '../../lab/guest/disks.js';
 import { LAN } from '../../lab/host/libvirt.js';
 import { RECORDER_PORT } from '../../lab/recorder.js';
@@ -13,6 +14,8 @@ export interface ExportedGuest {
   mac: string;
   /** Content of its disk, as a raw file. */
   raw: string;
+  /** Default 256. */
+  memoryMib?: number;
 }
 
 const machine = new LocalHost();
@@ -30,11 +33,24 @@ export async function exportableGuest(
     address: `${address}/24`,
     recorder: `${LAN.address}:${RECORDER_PORT}`,
   });
-  const mac = `00:50:56:${createHash('sha256')
-    .update(name)
-    .digest('hex')
-    .replace(/(..)(..)(..).*/, '$1:$2:$3')}`;
-  return { name, address, mac, raw };
+  return { name, address, mac: macOf(name), raw };
+}
+
+/** A Debian as its installer leaves it, on VMware's devices: with systemd, GRUB, ifupdown and VMware's tools. */
+export async function exportableDebian(
+  folder: string,
+  name: string,
+  drivers: 'most' | 'old',
+  address = '192.168.150.41',
+): Promise<ExportedGuest> {
+  const raw = join(folder, `${name}.content`);
+  await makeDebianDisk(raw, { hostname: name, address: `${address}/24`, gateway: LAN.address, drivers });
+  return { name, address, mac: macOf(name), raw, memoryMib: 512 };
+}
+
+function macOf(name: string): string {
+  const digest = createHash('sha256').update(name).digest('hex');
+  return `00:50:56:${digest.replace(/(..)(..)(..).*/, '$1:$2:$3')}`;
 }
 
 /** Writes the guest's disk as an image of that format, with qemu-img. */
@@ -88,7 +104,7 @@ function ovfText(guest: ExportedGuest, disk: string, fileBytes: number, sizeByte
         <vssd:VirtualSystemIdentifier>${guest.name}</vssd:VirtualSystemIdentifier>
         <vssd:VirtualSystemType>vmx-13</vssd:VirtualSystemType></System>
       ${item({ ElementName: '1 virtual CPU', InstanceID: 1, ResourceType: 3, VirtualQuantity: 1 })}
-      ${item({ AllocationUnits: 'byte * 2^20', ElementName: '256MB of memory', InstanceID: 2, ResourceType: 4, VirtualQuantity: 256 })}
+      ${item({ AllocationUnits: 'byte * 2^20', ElementName: 'Memory', InstanceID: 2, ResourceType: 4, VirtualQuantity: guest.memoryMib ?? 256 })}
       ${item({ Address: 0, ElementName: 'SATA controller 0', InstanceID: 3, ResourceSubType: 'vmware.sata.ahci', ResourceType: 20 })}
       ${item({ AddressOnParent: 0, ElementName: 'Hard disk 1', HostResource: 'ovf:/disk/vmdisk1', InstanceID: 4, Parent: 3, ResourceType: 17 })}
       ${item({ Address: guest.mac, AddressOnParent: 7, AutomaticAllocation: 'true', Connection: 'VM Network', ElementName: 'Network adapter 1', InstanceID: 5, ResourceSubType: 'E1000', ResourceType: 10 })}

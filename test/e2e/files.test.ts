@@ -28,6 +28,8 @@ test('an OVA becomes a VM: rehearsed, approved, on the disks and cards that it h
     {
       source: 'exports',
       networks: { 'VM Network': 'lan' },
+      devices: 'as-source',
+      conversion: 'none',
       probes: [{ kind: 'tcp', address: guest.address, port: 80 }],
     },
     'migrate-exports-shop01',

@@ -104,6 +104,18 @@ export function sampleStatus(changes: Partial<MigrationStatus> = {}): MigrationS
         waivedBy: 'moves to the lab on purpose',
       },
     ],
+    conversions: [
+      {
+        at: at(1053),
+        stage: 'cutover',
+        kind: 'light',
+        guest: 'Debian GNU/Linux 12 (bookworm)',
+        devices: 'disks on virtio; network cards virtio',
+        changes: ['/etc/fstab: names of disks', 'network card ens33 held to 00:50:56:aa:bb:cc'],
+        findings: [],
+        tookMs: 4_200,
+      },
+    ],
     probes: [
       { probe: 'tcp 192.0.2.7:22', passed: true, required: true, tookMs: 3_100, detail: 'connected' },
       {

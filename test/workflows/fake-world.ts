@@ -2,7 +2,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { MigrationActivities, PassInput, PassResult } from '../../activities/io.js';
 import type { PackagePlan } from '../../src/model/package.js';
+import type { Conversion, ConversionKind, ConversionWish } from '../../src/model/conversion.js';
 import type { MigrationStatus } from '../../src/model/status.js';
+import type { VmDescription } from '../../src/model/vm.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 
 /**
@@ -19,6 +21,9 @@ export class FakeWorld {
   whole = 0;
   autostart = true;
   rehearsing = false;
+  converted = false;
+  /** Network cards of what was started at last. */
+  startedWith: string[] = [];
   readonly unknownSites = new Set<string>();
   readonly violations: string[] = [];
   readonly calls: string[] = [];
@@ -50,6 +55,9 @@ export class FakeWorld {
   rehearsalPasses = true;
   /** What the target writes, where it starts nothing. */
   package: PackagePlan | null = null;
+  /** Asked for by the assessment, and what the rehearsal makes of it. */
+  conversion: ConversionWish | null = null;
+  rehearsalConverts: ConversionKind = 'light';
   bootMs = 5_000;
   hardware = 'h1';
   /** Without: activities are not heard of while they run, as if their workers were lost. */
@@ -151,6 +159,7 @@ export class FakeWorld {
           networks: {},
           ...(this.package ? { package: this.package } : {}),
           findings: this.findings,
+          conversion: this.conversion,
         });
       },
       prepare: () => {
@@ -193,12 +202,13 @@ export class FakeWorld {
       runPass: (input) => this.pass(input),
       verifyPass: () =>
         Promise.resolve([{ name: 'vda', sizeBytes: 1 << 30, rootDigest: 'r2', verifiedAt: '2026-01-01T00:00:00Z' }]),
-      rehearse: () =>
+      rehearse: ({ description }) =>
         Promise.resolve({
           passed: this.rehearsalPasses,
           bootMs: this.bootMs,
           stopMs: 2_000,
           defineMs: 500,
+          conversion: this.conversion && converted(this.rehearsalConverts, description, 4_000),
           probes: [{ probe: 'guest agent', passed: this.rehearsalPasses, required: true, tookMs: 5, detail: '' }],
           evidence: [],
         }),
@@ -219,7 +229,12 @@ export class FakeWorld {
         this.sourceRuns = false;
         return Promise.resolve(off);
       },
-      startTarget: ({ sourceConfirmedDown }) => {
+      convertTarget: ({ description }) => {
+        this.converted = true;
+        return Promise.resolve(converted('light', description, 3_000));
+      },
+      startTarget: ({ sourceConfirmedDown, description }) => {
+        this.startedWith = description.nics.map(({ model }) => model);
         this.confirmedDown.push(sourceConfirmedDown ?? false);
         this.targetDefined = true;
         this.targetRuns = true;
@@ -353,4 +368,17 @@ async function cancellable(milliseconds: number, beats = true): Promise<void> {
   } finally {
     clearInterval(timer);
   }
+}
+
+/** A guest with one network card, which is e1000 at the source. */
+function converted(kind: ConversionKind, description: VmDescription, tookMs: number): Conversion {
+  const nics = [{ mac: '52:54:00:00:00:01', network: 'lan', networkKind: 'network' as const, model: 'virtio' }];
+  return {
+    kind,
+    guest: 'Debian GNU/Linux 12',
+    changes: kind === 'none' ? [] : ['/etc/fstab: by UUID'],
+    findings: [{ id: 'guest.console-grubenv', severity: 'info', message: 'one', remedy: 'none' }],
+    tookMs,
+    description: { ...description, nics },
+  };
 }

@@ -1,5 +1,6 @@
 import { ApplicationFailure, isCancellation, patched } from '@temporalio/workflow';
 import type { ProbeInput, StopResult } from '../../activities/io.js';
+import type { Conversion } from '../../src/model/conversion.js';
 import type { DiskRecord } from '../../src/model/status.js';
 import type { GuestFacts } from '../../src/model/vm.js';
 import { parseDurationMs } from '../../src/request/units.js';
@@ -136,11 +137,12 @@ export async function cutOver(line: Line): Promise<void> {
   migration.enter('verifying');
   await verify(line);
   if (assessment.package) return await writePackage(line, assessment.package);
+  const converted = await convert(line);
   migration.enter('starting');
   migration.expect('domain', ref.target, ref.targetName);
   marks.targetDefined = true;
-  const { description, networks } = assessment;
-  const target = { ...ref, description, networks };
+  const { networks } = assessment;
+  const target = { ...ref, description: converted?.description ?? assessment.description, networks };
   await sourceSeen(line, (sourceConfirmedDown) => {
     const input = { ...target, sourceConfirmedDown };
     return line.cut('startTarget', ref.target, `define and start ${ref.targetName}, unplugged`, input);
@@ -165,6 +167,28 @@ export async function cutOver(line: Line): Promise<void> {
     );
   }
   if (carried.offAt && status.downtimeMs === null) migration.event('no probe passed: the downtime was not measured');
+}
+
+/**
+ * The guest, converted on the overlay that it will run on; null where it is left alone. What the last rehearsal found fit as
+ * it is needs no second look, which would cost downtime.
+ */
+async function convert(line: Line): Promise<Conversion | null> {
+  const { migration } = line;
+  const { ref, assessment, carried, marks } = migration;
+  if (!assessment.conversion) return null;
+  const rehearsed = carried.rehearsal?.passed ? carried.rehearsal.conversion : null;
+  if (rehearsed?.kind === 'none') return rehearsed;
+  migration.enter('converting');
+  // From here on there are overlays to be removed.
+  marks.targetDefined = true;
+  const { description, facts, conversion } = assessment;
+  // What virt-v2v could not do in the rehearsal is not tried again while the guest is down.
+  const most = rehearsed?.kind === 'light' ? 'light' : conversion.most;
+  const input = { ...ref, description, facts, conversion: { ...conversion, most } };
+  const done = await line.cut('convertTarget', ref.target, 'convert the guest', input);
+  migration.addConversion('cutover', done);
+  return done;
 }
 
 /**

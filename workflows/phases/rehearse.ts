@@ -21,10 +21,12 @@ export async function rehearse(line: Line): Promise<void> {
       facts: assessment.facts,
       timeoutMs: parseDurationMs(request.rehearsal.timeout)!,
       startedAt: new Date().toISOString(),
+      ...(assessment.conversion ? { conversion: assessment.conversion } : {}),
     }));
     marks.rehearsal = false;
     migration.removed('rehearsal');
     carried.rehearsal = result;
+    if (result.conversion) migration.addConversion('rehearsal', result.conversion);
     migration.addEvidence(result.probes, result.evidence);
     migration.repredict();
     if (result.passed) {

@@ -17,6 +17,7 @@ export function createFilesVmSite(at: FilesConnection): VmSite {
   const nothing = () => Promise.resolve(null);
   return {
     site: at.site,
+    platform: 'files',
     abilities: {
       source: true,
       target: canBeTarget(at),

@@ -7,6 +7,8 @@ import { openPorts } from './site-net.js';
 /** What a running guest answers: its agent (QEMU guest agent protocol reference), its addresses, its ports. */
 
 const AGENT_SECONDS = 5;
+/** A guest full of containers has one for each. */
+const MOST_CARDS = 200;
 /** Ports of services that are common enough to be looked for; first those of which nearly every machine has one. */
 const COMMON_PORTS = [
   ...[22, 80, 443, 3389, 445, 135, 25, 53, 3306, 5432, 8080, 5985],
@@ -17,6 +19,8 @@ const COMMON_PORTS = [
 const hostName = z.object({ 'host-name': z.string() });
 const interfaces = z.array(
   z.object({
+    name: z.string().max(64).optional(),
+    'hardware-address': z.string().max(64).optional(),
     'ip-addresses': z.array(z.object({ 'ip-address': z.string() })).optional(),
   }),
 );
@@ -45,7 +49,8 @@ export async function guestFacts(at: LibvirtConnection, vm: string, signal?: Abo
   const uuid = await at.virsh.uuid(vm, signal);
   const agent = await agentAnswers(at, uuid, signal);
   const name = agent ? await answerOf(at, uuid, 'guest-get-host-name', hostName, signal) : null;
-  const addresses = await guestAddresses(at, uuid, agent, signal);
+  const cards = agent ? await agentCards(at, uuid, signal) : [];
+  const addresses = await guestAddresses(at, uuid, agent, signal, cards);
   const found = await openPorts(at.host, addresses, COMMON_PORTS, signal);
   // The one that answered comes first, so that later probes begin with it.
   const sorted = found ? [found.address, ...addresses.filter((each) => each !== found.address)] : addresses;
@@ -54,7 +59,23 @@ export async function guestFacts(at: LibvirtConnection, vm: string, signal?: Abo
     hostname: name?.['host-name'] ?? null,
     addresses: sorted,
     openPorts: found?.ports ?? [],
+    ...(cards.length > 0 ? { nics: cards.flatMap(({ name, mac }) => (name && mac ? [{ name, mac }] : [])) } : {}),
   };
+}
+
+interface Card {
+  name: string | undefined;
+  mac: string | undefined;
+  addresses: string[];
+}
+
+async function agentCards(at: LibvirtConnection, uuid: string, signal?: AbortSignal): Promise<Card[]> {
+  const answer = await answerOf(at, uuid, 'guest-network-get-interfaces', interfaces, signal);
+  return (answer ?? []).slice(0, MOST_CARDS).map((card) => ({
+    name: card.name,
+    mac: card['hardware-address'],
+    addresses: card['ip-addresses']?.map((each) => each['ip-address']) ?? [],
+  }));
 }
 
 /** Addresses by which others may reach the guest: as its agent says, else as DHCP leases and the host's neighbours do. */
@@ -63,11 +84,10 @@ export async function guestAddresses(
   uuid: string,
   agent: boolean,
   signal?: AbortSignal,
+  cards?: readonly Card[],
 ): Promise<string[]> {
   if (agent) {
-    const cards = await answerOf(at, uuid, 'guest-network-get-interfaces', interfaces, signal);
-    const all = (cards ?? []).flatMap((each) => each['ip-addresses'] ?? []);
-    const usable = unique(all.map((each) => each['ip-address']));
+    const usable = unique((cards ?? (await agentCards(at, uuid, signal))).flatMap(({ addresses }) => addresses));
     if (usable.length > 0) return usable;
   }
   const text = await at.virsh.runOr(/./, ['domifaddr', '--domain', uuid, '--source', 'lease'], { signal });

@@ -1,14 +1,17 @@
 import { dirname, join } from 'node:path';
 import { openNbd } from '../../blocks/index.js';
 import { VmferryError } from '../../errors.js';
+import type { GuestDisk } from '../platform.js';
 import type { LibvirtConnection } from './connect.js';
 import { define, setLinks, undefine } from './define.js';
 import { finalize } from './finalize.js';
+import { LIMITS } from './limits.js';
 import { listOwned } from './owned.js';
 import { removeLeft } from './remove-left.js';
 import { adoptReplica, cannotAdopt, whyNotAdopt } from '../replica/adopt.js';
 import { endRehearsal, startRehearsal } from './rehearsal.js';
 import { removeReplica } from '../replica/remove.js';
+import { convertOverlays } from '../replica/overlays.js';
 import { ReplicaStore } from '../replica/store.js';
 import { refreshPools, storageDirectory, storageRegistry } from './storage.js';
 import { ownDomain, targetTools } from './target-domain.js';
@@ -75,6 +78,11 @@ export function createLibvirtTarget(at: LibvirtConnection): TargetPart {
       await removeReplica(store, id, { signal });
       const directories = state?.disks.map((disk) => dirname(disk.path)) ?? [await storageDir(null, signal)];
       await refreshPools(at, [...new Set(directories)], signal);
+    },
+    convert: async (id, role, result, convert, signal) => {
+      const accelerator = await tools.accelerator(signal);
+      const work = (disks: readonly GuestDisk[]) => convert({ host: at.host, accelerator, limits: LIMITS, disks });
+      return convertOverlays(store, id, role, result, work, signal);
     },
     startRehearsal: (vm, sides, network, signal) => startRehearsal(tools, vm, sides, network, signal),
     endRehearsal: (id, signal) => endRehearsal(tools, id, signal),

@@ -31,6 +31,7 @@ const ABILITIES: Abilities = {
 export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
   return {
     site: at.site,
+    platform: 'libvirt',
     abilities: ABILITIES,
     inventory: (signal) => inventory(at, signal),
     describe: (vm, signal) => describe(at, vm, signal),

@@ -46,6 +46,10 @@ export type Step =
   | readonly ['absent', path: string]
   /** Replaces the state file by standard input; the digest tells whether all of it came (a caller may die meanwhile). */
   | readonly ['put', sha256: string]
+  /** Keeps standard input as another file of the folder, in the same way. */
+  | readonly ['keep', path: string, sha256: string]
+  /** Removes every overlay of that role, also half-made ones. */
+  | readonly ['drop-overlays', folder: string, role: string]
   | readonly ['export', name: string, exportName: string, format: string, cache: string, access: string, path: string];
 
 /** What a script says of itself beside failing. */
@@ -75,6 +79,11 @@ end_exports() {
     [ $i -le 200 ] || { echo 'exports of an earlier try do not end' >&2; exit 1; }
     sleep 0.05
   done
+}
+save() {
+  cat > "$1.new"; sync -- "$1.new"
+  [ "$(sha256sum < "$1.new" | cut -c1-64)" = "$2" ] || { echo 'the new state was cut off' >&2; exit 1; }
+  mv -f -- "$1.new" "$1"; sync -- "$dir"
 }
 holder() { hp=; ha=; hn=; if [ -e "$dir/holder" ]; then read -r hp ha hn < "$dir/holder" || :; fi; }
 hold() { end_exports; echo "$1 $2 $3" > "$dir/holder.new"; mv -f -- "$dir/holder.new" "$dir/holder"; }
@@ -119,9 +128,9 @@ absent) [ ! -e "$2" ] || exit 45; shift 2;;
 alive) [ ! -e "$2" ] || exit 49; shift 2;;
 touch) touch -- "$2"; sync -- "$dir"; shift 2;;
 define) cat | virsh --quiet --connect "$2" define --validate --file /dev/stdin >&2; shift 2;;
-put) cat > "$dir/replica.json.new"; sync -- "$dir/replica.json.new"
-  [ "$(sha256sum < "$dir/replica.json.new" | cut -c1-64)" = "$2" ] || { echo 'the new state was cut off' >&2; exit 1; }
-  mv -f -- "$dir/replica.json.new" "$dir/replica.json"; sync -- "$dir"; shift 2;;
+put) save "$dir/replica.json" "$2"; shift 2;;
+keep) save "$2" "$3"; shift 3;;
+drop-overlays) rm -f -- "$2/$3"-*.qcow2 "$2/$3"-*.qcow2.tmp; shift 3;;
 export) mkdir -p -- "$rt"
   if ! attempt "$2" "$3" "$4" "$5" "$6" "$7"; then
     if [ "$5" = none ] && grep -qi -e O_DIRECT -e 'invalid argument' "$rt/$2.err" && attempt "$2" "$3" "$4" writeback "$6" "$7"; then
@@ -141,7 +150,7 @@ export interface Transaction {
   /** Digest of the state file as the caller saw it; null where it does not matter. */
   seen: string | null;
   steps: readonly Step[];
-  /** The new state file, for the step `put`. */
+  /** What the steps `put`, `keep` and `define` take: the new state file, the file's text, the definition. */
   state?: string;
   signal?: AbortSignal | undefined;
   timeoutMs?: number;

@@ -120,6 +120,16 @@ export function overlayFile(disk: ReplicaDisk, role: OverlayRole): string {
   return join(dirname(disk.manifestPath), `${role}-${disk.id}.qcow2`);
 }
 
+/** An overlay while the guest in it is being converted by one try; counts as one that stands on the replica. */
+export function unfinishedOverlay(disk: ReplicaDisk, role: OverlayRole, nonce: string): string {
+  return overlayFile(disk, role).replace(/qcow2$/, `${nonce}.qcow2`);
+}
+
+/** Says that the overlays of a role are converted, and what the conversion returned. */
+export function conversionFile(folder: string, role: OverlayRole): string {
+  return join(folder, `converted-${role}.json`);
+}
+
 /** Every folder that holds working files of the replica. */
 export function foldersOf(state: ReplicaState): string[] {
   return [...new Set(state.disks.map((each) => dirname(each.manifestPath)))];

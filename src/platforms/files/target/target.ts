@@ -29,6 +29,7 @@ export function createFilesTarget(at: FilesConnection): Omit<TargetSite, keyof V
     mergeLayers: (id, signal) => store.merge(id, signal),
     discardTorn: (id, signal) => store.discardTorn(id, signal),
     removeReplica: (id, signal) => removeUnused(tools, id, signal),
+    convert: never,
     startRehearsal: never,
     // None was ever begun.
     endRehearsal: () => Promise.resolve(),

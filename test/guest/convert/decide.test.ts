@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decide, type Drivers } from '../../../src/guest/convert/decide.js';
+import type { ConversionWish } from '../../../src/model/conversion.js';
+import { sameDevices } from '../../../src/model/devices.js';
+import { devicesInWords } from '../../../src/model/target.js';
+import type { VmDescription, VmDisk } from '../../../src/model/vm.js';
+import { LIMITS } from '../../../src/platforms/libvirt/limits.js';
+
+/** Which devices a guest gets, and when virt-v2v has to give it drivers. */
+
+const VIRTIO = ['virtio_blk', 'virtio_pci', 'virtio_net'];
+const VMWARE = ['mptspi', 'sd_mod', 'e1000', 'vmw_pvscsi'];
+const SAFE = ['ahci', 'sd_mod', 'e1000e'];
+
+function vm(bus: VmDisk['bus'] = 'scsi', controllerModel: string | null = 'lsilogic', model = 'e1000'): VmDescription {
+  return {
+    name: 'web01',
+    uuid: '11111111-2222-4333-8444-555555555555',
+    firmware: 'bios',
+    secureBoot: false,
+    tpm: null,
+    memoryBytes: 2 ** 29,
+    cpu: { count: 1, sockets: 1, coresPerSocket: 1, threadsPerCore: 1, model: null },
+    disks: [
+      {
+        id: 'sda',
+        bus,
+        controllerModel,
+        order: 0,
+        sizeBytes: 2 ** 30,
+        format: 'vmdk',
+        path: null,
+        serial: null,
+        bootOrder: null,
+        allocatedBytes: null,
+        changeTracking: false,
+        discard: false,
+      },
+    ],
+    removable: [],
+    nics: [{ mac: '00:50:56:00:00:01', network: 'lan', networkKind: 'network', model }],
+    display: null,
+    sound: null,
+    guestOs: null,
+    machine: null,
+    serialPorts: 0,
+    guestAgentChannel: false,
+    clock: 'utc',
+    rng: false,
+    nvramPath: null,
+    findings: [],
+  };
+}
+
+function drivers(boot: readonly string[] | null, run: readonly string[] = boot ?? []): Drivers {
+  return { boot: boot && new Set(boot), run: new Set(run) };
+}
+
+const auto: ConversionWish = { devices: 'virtio', most: 'auto' };
+const says = (decision: ReturnType<typeof decide>) => [devicesInWords(decision.vm), decision.full];
+
+test('a guest with the drivers in its initramfs goes to virtio, and nothing has to be given to it', () => {
+  const decision = decide(vm(), LIMITS, auto, drivers([...VIRTIO, ...VMWARE]), true);
+  assert.deepEqual(says(decision), ['disks on virtio; network cards virtio', false]);
+  assert.deepEqual(decision.findings, []);
+});
+
+test('a driver that is only a file of the system does not help a disk, but does a network card', () => {
+  const lacking = drivers(['virtio_pci', ...VMWARE], [...VIRTIO, ...VMWARE]);
+  assert.deepEqual(says(decide(vm(), LIMITS, auto, lacking, true)), ['disks on virtio; network cards virtio', true]);
+  const fine = drivers(['virtio_blk', 'virtio_pci'], VIRTIO);
+  assert.deepEqual(says(decide(vm(), LIMITS, auto, fine, true)), ['disks on virtio; network cards virtio', false]);
+});
+
+test('where virt-v2v may not or cannot help, the guest keeps the devices that it boots from today', () => {
+  for (const [wish, able] of [
+    [{ ...auto, most: 'light' }, true],
+    [{ ...auto, most: 'none' }, true],
+    [auto, false],
+  ] as const) {
+    const decision = decide(vm(), LIMITS, wish, drivers(VMWARE), able);
+    assert.deepEqual(says(decision), ['disks on lsilogic; network cards e1000', false]);
+    assert.deepEqual(
+      decision.findings.map(({ id, severity }) => [id, severity]),
+      [['guest.fallback-devices', 'info']],
+    );
+    assert.match(decision.findings[0]?.message ?? '', /no driver for .*virtio.*virtio_blk/);
+  }
+});
+
+test('devices that the target does not have fall back to SATA and e1000e where the guest has drivers for these', () => {
+  const odd = vm('nvme', null, 'vlance');
+  const decision = decide(odd, LIMITS, { ...auto, most: 'light' }, drivers(SAFE), true);
+  assert.deepEqual(says(decision), ['disks on sata; network cards e1000e', false]);
+});
+
+test('an unknown guest keeps its devices, with a warning that nothing shows that it boots', () => {
+  const decision = decide(vm(), LIMITS, auto, null, false);
+  assert.ok(sameDevices(decision.vm, vm()));
+  assert.deepEqual(
+    decision.findings.map(({ id, severity }) => [id, severity]),
+    [['guest.no-driver', 'warning']],
+  );
+});
+
+test('"as-source" stays with the devices of the source, "full" always asks virt-v2v', () => {
+  const both = drivers([...VIRTIO, ...VMWARE]);
+  const kept = decide(vm(), LIMITS, { devices: 'as-source', most: 'auto' }, both, true);
+  assert.deepEqual(says(kept), ['disks on lsilogic; network cards e1000', false]);
+  assert.equal(decide(vm(), LIMITS, { devices: 'virtio', most: 'full' }, both, true).full, true);
+});
+
+test('"as-source" with a controller that the target lacks goes to virtio like all else', () => {
+  const buslogic = vm('scsi', 'buslogic');
+  const decision = decide(buslogic, LIMITS, { devices: 'as-source', most: 'auto' }, drivers(VIRTIO), true);
+  assert.deepEqual(says(decision), ['disks on virtio; network cards virtio', false]);
+});
