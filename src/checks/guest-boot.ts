@@ -1,5 +1,6 @@
 import { blocking, warning, type Found } from '../model/finding.js';
 import type { DriverState, GuestKernel } from '../model/guest.js';
+import { diskNeeds, missingDrivers, nicNeeds } from '../model/drivers.js';
 import { modelAt } from '../model/target.js';
 import { copiedDisks, quoted, type Facts, type GuestRule, type Rule } from './rule.js';
 
@@ -54,13 +55,14 @@ export const guestDriverRules: Rule[] = [
       if (facts.guest?.windows) return windowsDisk(facts, facts.guest.windows.virtioDisk);
       const kernel = facts.guest?.kernels.at(-1);
       if (!kernel) return [];
-      return [...new Set(copiedDisks(facts).flatMap(({ disk }) => DISK_DRIVERS[busOf(disk)] ?? []))].flatMap(
-        (driver): Found[] => {
-          const state = kernel.drivers[driver] ?? 'none';
-          if (state === 'built-in' || state === 'initramfs') return [];
-          return [blockedDisk(kernel, driver, state)];
-        },
+      const needs = new Map(
+        copiedDisks(facts).flatMap(({ disk }) => diskNeeds(disk).map((need) => [need.join(), need])),
       );
+      return [...needs.values()].flatMap((need): Found[] => {
+        const states = need.map((name) => kernel.drivers[name]);
+        if (states.some((state) => state === 'built-in' || state === 'initramfs')) return [];
+        return [blockedDisk(kernel, need.join(' or '), states.includes('module') ? 'module' : 'none')];
+      });
     },
   },
   {
@@ -74,8 +76,7 @@ export const guestDriverRules: Rule[] = [
       const found: Found[] = [];
       const kernel = guest?.kernels.at(-1);
       for (const model of models) {
-        const driver = NIC_DRIVERS[model];
-        const lacks = driver && kernel?.drivers[driver] === 'none';
+        const lacks = kernel && missingDrivers(kernel, { boot: [], run: nicNeeds({ model }) }).length > 0;
         const windowsLacks = model === 'virtio' && guest?.windows?.virtioNet === false;
         if (!lacks && !windowsLacks) continue;
         const message = `The guest has no driver for the network cards of model ${quoted(model)} that it gets.`;
@@ -85,16 +86,6 @@ export const guestDriverRules: Rule[] = [
     },
   },
 ];
-
-type Driver = keyof GuestKernel['drivers'];
-const DISK_DRIVERS: Record<string, Driver> = {
-  virtio: 'virtio_blk',
-  'virtio-scsi': 'virtio_scsi',
-  sata: 'ahci',
-  ide: 'ata_piix',
-  nvme: 'nvme',
-};
-const NIC_DRIVERS: Record<string, Driver> = { virtio: 'virtio_net', e1000: 'e1000', e1000e: 'e1000e' };
 
 /** SCSI disks are on virtio's controller where nothing else is said; other controllers are not judged. */
 function busOf({ bus, controllerModel }: { bus: string; controllerModel: string | null }): string {

@@ -1,19 +1,8 @@
 import { z } from 'zod';
+import { DRIVERS } from './drivers.js';
 import { finding } from './finding.js';
 
 /** What was found inside a machine's disks, without running any of it. Null stands for what could not be told. */
-
-/** Drivers that decide whether a guest starts on other devices. */
-export const DRIVERS = [
-  'virtio_blk',
-  'virtio_scsi',
-  'virtio_net',
-  'ahci',
-  'ata_piix',
-  'nvme',
-  'e1000',
-  'e1000e',
-] as const;
 
 export const driverState = z
   .enum(['built-in', 'initramfs', 'module', 'none'])

@@ -1,13 +1,17 @@
-import { VmferryError } from '../../errors.js';
+import { checkGuest } from '../../checks/index.js';
 import type { Conversion, ConversionWish } from '../../model/conversion.js';
 import type { Finding } from '../../model/finding.js';
+import type { InspectedGuest } from '../../model/guest.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { GuestDisks } from '../../platforms/platform.js';
 import { openAppliance, type Appliance } from '../appliance.js';
-import { decide, kindOf, missingFor, type Decision, type Drivers } from './decide.js';
+import { applianceTree } from '../appliance-tree.js';
+import { inspectGuest } from '../inspect/inspect-guest.js';
+import { decide, kindOf, missingFor, type Decision } from './decide.js';
+import { guestDevices } from './device-names.js';
 import { convertFully, fullTools } from './full.js';
 import { convertLightly } from './light.js';
-import { applianceTree, driversOf, lookInside, mountAll, nameOf, type Inside } from './look.js';
+import { mountForWriting } from './mount.js';
 
 /** Makes a guest fit for the devices of its target, by the smallest change that serves; always on overlays. */
 
@@ -18,54 +22,57 @@ export interface ConversionOptions extends ConversionWish {
   seen: readonly { name: string; mac: string }[];
 }
 
+/** What is found of a guest before it is converted, and is no longer so after. */
+const MENDED = new Set(['guest.device-names', 'guest.nic-names', 'guest.tools']);
+
 /**
  * Looks into the guest, chooses its devices, and changes it where that is needed and allowed.
  * @throws VmferryError `ConversionFailed` where virt-v2v failed: the overlays are of no use then. Asked again with
  * `most: 'light'` it does without.
  */
 export async function convertGuest(
-  guest: GuestDisks,
+  disks: GuestDisks,
   options: ConversionOptions,
   signal?: AbortSignal,
 ): Promise<Conversion> {
   const began = performance.now();
   const { vm } = options;
-  const looked = await inAppliance(guest, signal, async (appliance) => {
-    const inside = await lookInside(appliance);
-    if (inside === null) return nobodyKnows(guest, options);
-    if (inside.kind !== 'linux') return only(guest, options, inside, null, signal);
-    await mountAll(appliance, inside);
-    const tree = applianceTree(appliance);
-    inside.name = await nameOf(tree, inside);
-    const drivers = await driversOf(appliance, tree);
-    const found = await only(guest, options, inside, drivers, signal);
-    if (options.most === 'none') return found;
-    const { changes, findings } = await convertLightly(appliance, tree, vm, inside.devices, options.seen);
-    return { ...found, changes, findings: [...found.findings, ...findings] };
+  const looked = await inAppliance(disks, signal, async (appliance) => {
+    const guest = await inspectGuest(appliance, vm, signal);
+    const { decision, findings } = await judge(disks, options, guest, signal);
+    // Of several systems nobody knows which one boots.
+    if (guest.os?.kind !== 'linux' || guest.systems > 1 || options.most === 'none') {
+      return { guest, decision, changes: [], findings };
+    }
+    await mountForWriting(appliance, guest);
+    const done = await convertLightly(
+      appliance,
+      applianceTree(appliance),
+      vm,
+      guestDevices(appliance.devices, guest.filesystems, vm),
+      options.seen,
+    );
+    const left = findings.filter(({ id }) => !MENDED.has(id));
+    return { guest, decision, changes: done.changes, findings: [...left, ...done.findings] };
   });
+  const { guest, changes, findings } = looked;
   let { decision } = looked;
-  const { inside, changes, findings } = looked;
-  if (decision.full && inside) {
-    await convertFully(guest, vm, inside.root, signal);
-    changes.push('converted by virt-v2v-in-place');
-    if (inside.kind === 'linux') decision = await again(guest, options, decision, findings, signal);
+  if (decision.full) {
+    const root = guest.filesystems.find(({ mountpoint }) => mountpoint === '/')?.device ?? 'single';
+    await convertFully(disks, vm, root, signal);
+    changes.push('drivers and initramfs by virt-v2v-in-place');
+    if (guest.os?.kind === 'linux') decision = await judgeAgain(disks, options, decision, signal);
+    findings.push(...decision.findings);
   }
   return {
     kind: kindOf(decision.full, changes),
-    guest: inside?.name ?? null,
+    guest: guest.os === null ? null : (guest.os.productName ?? guest.os.distribution ?? guest.os.kind),
     changes,
-    findings,
+    findings: unique(findings),
     tookMs: Math.round(performance.now() - began),
     // A guest agent that it has, or gets later, can be spoken with.
     description: { ...decision.vm, guestAgentChannel: true, findings: [] },
   };
-}
-
-interface Looked {
-  inside: Inside | null;
-  decision: Decision;
-  changes: string[];
-  findings: Finding[];
 }
 
 async function inAppliance<T>(
@@ -86,58 +93,41 @@ async function inAppliance<T>(
 }
 
 /** What is decided of a guest that was looked at, before anything in it is changed. */
-async function only(
+async function judge(
   { host, limits }: GuestDisks,
   options: ConversionOptions,
-  inside: Inside,
-  drivers: Drivers | null,
+  guest: InspectedGuest,
   signal?: AbortSignal,
-): Promise<Looked> {
+): Promise<{ decision: Decision; findings: Finding[] }> {
   const tools = await fullTools(host, signal);
-  const able = inside.kind === 'linux' ? tools.linux : inside.kind === 'windows' && tools.linux && tools.windows;
-  const decision = decide(options.vm, limits, options, drivers, able);
-  const findings = [...decision.findings];
-  if (inside.kind === 'windows' && !able) {
+  const kind = guest.systems === 1 ? guest.os?.kind : undefined;
+  const able = kind === 'linux' ? tools.linux : kind === 'windows' && tools.linux && tools.windows;
+  const decision = decide(options.vm, limits, options, kind === undefined ? null : guest, able);
+  const findings = [...checkGuest(options.vm, guest), ...decision.findings];
+  if (kind === 'windows' && !able && missingFor(decision.vm, options.vm, guest) !== null) return { decision, findings };
+  if (kind === 'windows' && !able) {
     findings.push({
       id: 'guest.windows-drivers',
       severity: 'warning',
-      message: `${inside.name} may have no drivers for virtio, and the target has no virtio-win to give it some.`,
-      remedy: 'Install virtio-win (and virt-v2v) at the target, or its drivers in the guest before it moves.',
+      message: 'The guest is a Windows, and the target has no virtio-win to give it drivers from.',
+      remedy: 'Install virtio-win and virt-v2v at the target, or its drivers in the guest before it moves.',
     });
   }
-  return { inside, decision, changes: [], findings };
+  return { decision, findings };
 }
 
-function nobodyKnows({ limits }: GuestDisks, options: ConversionOptions): Looked {
-  const decision = decide(options.vm, limits, options, null, false);
-  const finding: Finding = {
-    id: 'guest.not-found',
-    severity: 'warning',
-    message: 'No operating system was found on the disks, or several: the guest is left as it is.',
-    remedy: 'Encrypted disks cannot be looked into. See in the rehearsal that it boots and is found by its address.',
-  };
-  return { inside: null, decision, changes: [], findings: [finding, ...decision.findings] };
-}
-
-/** Looks whether virt-v2v gave the guest what it lacked. */
-async function again(
-  guest: GuestDisks,
+/** Looks whether virt-v2v gave the guest what it lacked; else it gets devices that it has drivers for. */
+async function judgeAgain(
+  disks: GuestDisks,
   options: ConversionOptions,
   decision: Decision,
-  findings: Finding[],
   signal?: AbortSignal,
 ): Promise<Decision> {
-  const drivers = await inAppliance(guest, signal, async (appliance) => {
-    const inside = await lookInside(appliance);
-    if (!inside) return null;
-    await mountAll(appliance, inside);
-    return driversOf(appliance, applianceTree(appliance));
-  });
-  if (missingFor(decision.vm, drivers)?.length === 0) return decision;
-  const other = decide(options.vm, guest.limits, options, drivers, false);
-  findings.push(...other.findings);
-  if (other.findings.length === 0) {
-    throw new VmferryError('Internal', 'cannot say which drivers the converted guest has');
-  }
-  return { ...other, full: true };
+  const guest = await inAppliance(disks, signal, (appliance) => inspectGuest(appliance, options.vm, signal));
+  if (missingFor(decision.vm, options.vm, guest)?.length === 0) return decision;
+  return { ...decide(options.vm, disks.limits, { ...options, most: 'auto' }, guest, false), full: true };
+}
+
+function unique(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((each) => [`${each.id}\0${each.message}`, each])).values()];
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
-import { DRIVERS, type DriverState, type GuestKernel } from '../../model/guest.js';
+import { DRIVERS } from '../../model/drivers.js';
+import type { DriverState, GuestKernel } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
 import type { GuestTree } from '../tree.js';
 import { initramfsNames } from './initramfs.js';

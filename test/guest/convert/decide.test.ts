@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide, type Drivers } from '../../../src/guest/convert/decide.js';
+import { decide } from '../../../src/guest/convert/decide.js';
 import type { ConversionWish } from '../../../src/model/conversion.js';
 import { sameDevices } from '../../../src/model/devices.js';
+import { DRIVERS } from '../../../src/model/drivers.js';
+import { inspectedGuest, type InspectedGuest } from '../../../src/model/guest.js';
 import { devicesInWords } from '../../../src/model/target.js';
 import type { VmDescription, VmDisk } from '../../../src/model/vm.js';
 import { LIMITS } from '../../../src/platforms/libvirt/limits.js';
 
 /** Which devices a guest gets, and when virt-v2v has to give it drivers. */
 
-const VIRTIO = ['virtio_blk', 'virtio_pci', 'virtio_net'];
-const VMWARE = ['mptspi', 'sd_mod', 'e1000', 'vmw_pvscsi'];
-const SAFE = ['ahci', 'sd_mod', 'e1000e'];
+type Driver = (typeof DRIVERS)[number];
+const VIRTIO: Driver[] = ['virtio_blk', 'virtio_pci', 'virtio_net'];
+const VMWARE: Driver[] = ['mptspi', 'sd_mod', 'e1000', 'vmw_pvscsi'];
+const SAFE: Driver[] = ['ahci', 'sd_mod', 'e1000e'];
 
 function vm(bus: VmDisk['bus'] = 'scsi', controllerModel: string | null = 'lsilogic', model = 'e1000'): VmDescription {
   return {
@@ -53,8 +56,34 @@ function vm(bus: VmDisk['bus'] = 'scsi', controllerModel: string | null = 'lsilo
   };
 }
 
-function drivers(boot: readonly string[] | null, run: readonly string[] = boot ?? []): Drivers {
-  return { boot: boot && new Set(boot), run: new Set(run) };
+/** A Linux with one kernel; `boot`: in its initramfs, null where that cannot be read; `run`: all of its modules. */
+function drivers(boot: readonly Driver[] | null, run: readonly Driver[] = boot ?? []): InspectedGuest {
+  const state = (name: Driver) => (boot?.includes(name) ? 'initramfs' : run.includes(name) ? 'module' : 'none');
+  return inspectedGuest.parse({
+    os: {
+      ...{ kind: 'linux', distribution: 'debian', version: '12', productName: 'Debian', architecture: 'x86_64' },
+      ...{ packageFormat: 'deb', hostname: 'web01' },
+    },
+    ...{ systems: 1, disks: [], filesystems: [], layouts: [], boots: { bios: true, uefi: null } },
+    kernels: [
+      {
+        ...{ version: '6.1.0', initramfs: '/boot/initrd.img-6.1.0', initramfsRead: boot !== null },
+        drivers: Object.fromEntries(DRIVERS.map((name) => [name, state(name)])),
+      },
+    ],
+    ...{ deviceNames: [], tools: [], guestAgent: true, services: [], applications: [], pinnedNics: [] },
+    ...{ windows: null, notes: [], notSeen: [] },
+  });
+}
+
+function windows(virtio: boolean | null): InspectedGuest {
+  const guest = drivers([]);
+  return {
+    ...guest,
+    os: guest.os && { ...guest.os, kind: 'windows' },
+    kernels: [],
+    windows: { hibernated: false, fastStartup: false, virtioDisk: virtio, virtioNet: virtio },
+  };
 }
 
 const auto: ConversionWish = { devices: 'virtio', most: 'auto' };
@@ -115,4 +144,18 @@ test('"as-source" with a controller that the target lacks goes to virtio like al
   const buslogic = vm('scsi', 'buslogic');
   const decision = decide(buslogic, LIMITS, { devices: 'as-source', most: 'auto' }, drivers(VIRTIO), true);
   assert.deepEqual(says(decision), ['disks on virtio; network cards virtio', false]);
+});
+
+test('an initramfs that cannot be read tells nothing: the guest keeps its devices, or virt-v2v is asked', () => {
+  const unread = drivers(null, [...VIRTIO, ...VMWARE]);
+  assert.equal(decide(vm(), LIMITS, auto, unread, true).full, true);
+  assert.deepEqual(says(decide(vm(), LIMITS, auto, unread, false)), ['disks on lsilogic; network cards e1000', false]);
+});
+
+test('Windows goes to virtio where it has the drivers or can be given them, and else stays as it is', () => {
+  const said = (virtio: boolean | null, able: boolean) => says(decide(vm(), LIMITS, auto, windows(virtio), able));
+  assert.deepEqual(said(true, false), ['disks on virtio; network cards virtio', false]);
+  assert.deepEqual(said(false, true), ['disks on virtio; network cards virtio', true]);
+  assert.deepEqual(said(false, false), ['disks on lsilogic; network cards e1000', false]);
+  assert.deepEqual(said(null, false), ['disks on lsilogic; network cards e1000', false]);
 });

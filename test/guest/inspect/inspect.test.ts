@@ -7,6 +7,7 @@ import { check } from '../../../src/checks/index.js';
 import { LocalHost } from '../../../src/exec/local.js';
 import { openAppliance } from '../../../src/guest/appliance.js';
 import { inspectGuest } from '../../../src/guest/inspect/inspect-guest.js';
+import { DRIVERS } from '../../../src/model/drivers.js';
 import { inspectedGuest, type InspectedGuest } from '../../../src/model/guest.js';
 import { factsOf, nic, uefi, type Given } from '../../checks/facts.js';
 import { KERNEL, makeGuestImage } from './guest-image.js';
@@ -52,8 +53,8 @@ test('a guest that is ready for its target is known, and nothing is said of it',
       [`/boot/grub/grub.cfg`]: `menuentry 'x' {\n linux /boot/vmlinuz-${KERNEL} root=UUID=${UUID} ro\n initrd /boot/initrd.img-${KERNEL}\n}\n`,
     },
     bootCode: true,
-    modules: ['virtio_blk', 'virtio_net', 'virtio_scsi', 'ahci', 'e1000'],
-    early: ['virtio_blk', 'ahci'],
+    modules: ['virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_scsi', 'ahci', 'e1000'],
+    early: ['virtio_pci', 'virtio_blk', 'ahci'],
     options: ['-U', UUID, '-L', 'root fs'],
     sizeMib: 300,
     pack: 'zstd -q -3',
@@ -70,13 +71,17 @@ test('a guest that is ready for its target is known, and nothing is said of it',
     ['/dev/sda1', 'ext4', 'root fs', UUID, '/'],
   );
   assert.ok((root?.freeBytes ?? 0) > 200 * 2 ** 20 && (root?.freeInodes ?? 0) > 1000);
-  const drivers = { virtio_blk: 'initramfs', virtio_scsi: 'module', virtio_net: 'module', ahci: 'initramfs' };
+  const drivers = {
+    ...Object.fromEntries(DRIVERS.map((name) => [name, 'none'])),
+    ...{ virtio_pci: 'initramfs', virtio_blk: 'initramfs', ahci: 'initramfs' },
+    ...{ virtio_scsi: 'module', virtio_net: 'module', e1000: 'module' },
+  };
   assert.deepEqual(guest.kernels, [
     {
       version: KERNEL,
       initramfs: `/boot/initrd.img-${KERNEL}`,
       initramfsRead: true,
-      drivers: { ...drivers, ata_piix: 'none', nvme: 'none', e1000: 'module', e1000e: 'none' },
+      drivers,
     },
   ]);
   assert.deepEqual(guest.boots, { bios: true, uefi: false });
@@ -99,8 +104,8 @@ test('what would go wrong with a guest is found in its disks', async (t) => {
       '/boot/grub/grub.cfg': `menuentry 'x' {\n linux /boot/vmlinuz-${KERNEL} root=/dev/sda1 ro\n initrd /boot/initrd.img-${KERNEL}\n}\n`,
     },
     bootCode: true,
-    modules: ['virtio_blk', 'ata_piix'],
-    early: ['ata_piix'],
+    modules: ['virtio_pci', 'virtio_blk', 'ata_piix'],
+    early: ['virtio_pci', 'ata_piix'],
     options: ['-N', '80'],
   });
   await machine.run('truncate', ['-s', '32M', '--', locked]);

@@ -1,0 +1,16 @@
+import { VmferryError } from '../../errors.js';
+import type { InspectedGuest } from '../../model/guest.js';
+import type { Appliance } from '../appliance.js';
+
+/** Mounts what an inspection mounted once more, for writing. @throws VmferryError `GuestUnreadable` where the root cannot be. */
+export async function mountForWriting(appliance: Appliance, { filesystems }: InspectedGuest): Promise<void> {
+  await appliance.command(['umount-all']);
+  const mounts = filesystems.flatMap(({ device, mountpoint }) => (mountpoint === null ? [] : [{ device, mountpoint }]));
+  mounts.sort((one, other) => one.mountpoint.length - other.mountpoint.length);
+  for (const { device, mountpoint } of mounts) {
+    if ((await appliance.maybe(['mount', device, mountpoint])) !== null || mountpoint !== '/') continue;
+    throw new VmferryError('GuestUnreadable', `cannot mount the guest's root file system ${device} for writing`, {
+      remedy: 'Shut the guest down cleanly and have its file system checked, or ask for "conversion": "none".',
+    });
+  }
+}
