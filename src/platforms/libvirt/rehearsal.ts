@@ -1,5 +1,5 @@
 import type { SideState, TargetVm } from '../platform.js';
-import { removeOverlays } from '../replica/overlays.js';
+import { isConverted, removeOverlays } from '../replica/overlays.js';
 import { removeTpm } from './target-side-state.js';
 import {
   isRunning,
@@ -27,7 +27,9 @@ export async function startRehearsal(
   const name = rehearsalName(vm.name, migrationId);
   const there = await ownDomain(tools, name, migrationId, 'rehearsal', signal);
   if (there && (await isRunning(tools, there.uuid, signal))) return name;
-  await endRehearsal(tools, migrationId, signal);
+  // What a conversion made for it is what it boots; all else that is there was left by another try.
+  if (await isConverted(tools.store, migrationId, 'rehearsal', signal)) await removeVm(tools, migrationId, signal);
+  else await endRehearsal(tools, migrationId, signal);
   const uuid = rehearsalUuid(migrationId);
   const options = { role: 'rehearsal', name, uuid, linksUp: true, network } as const;
   const definition = await prepareDomain(tools, vm, sides, options, signal);
@@ -42,13 +44,18 @@ export async function startRehearsal(
 }
 
 export async function endRehearsal(tools: TargetTools, migrationId: string, signal?: AbortSignal): Promise<void> {
+  await removeVm(tools, migrationId, signal);
+  await removeOverlays(tools.store, migrationId, 'rehearsal', signal);
+}
+
+/** Without its disks. */
+async function removeVm(tools: TargetTools, migrationId: string, signal?: AbortSignal): Promise<void> {
   const { at, store } = tools;
   for (const [name, uuid] of await at.virsh.names(signal)) {
     if (!name.endsWith(`-rehearsal-${migrationId}`)) continue;
     if (await ownDomain(tools, name, migrationId, 'rehearsal', signal)) await removeDomain(tools, uuid, signal);
   }
   await removeTpm(at.host, rehearsalUuid(migrationId), signal);
-  await removeOverlays(store, migrationId, 'rehearsal', signal);
   const state = await store.read(migrationId, signal);
   if (!state) return;
   const { nvram, console } = sideFiles(state, 'rehearsal');

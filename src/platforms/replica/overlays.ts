@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { VmferryError } from '../../errors.js';
 import type { GuestDisk, ReplicaState } from '../platform.js';
 import {
@@ -97,6 +97,19 @@ export async function convertOverlays<T>(
     if (ended.exitCode === 0) return converted;
   }
   throw contended(store, migrationId);
+}
+
+/** Whether the overlays of a role hold a converted guest. */
+export async function isConverted(
+  store: ReplicaStore,
+  migrationId: string,
+  role: OverlayRole,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const seen = await store.see(migrationId, signal);
+  return (
+    seen !== null && (await readConversion(store, conversionFile(seen.folder, role), z.unknown(), signal)) !== null
+  );
 }
 
 /** What an earlier try returned; null where none is whole. */
