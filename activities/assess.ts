@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { judge } from '../src/checks/judge.js';
-import { planMove, storagesOf } from '../src/checks/plan.js';
+import { planMove, storagesOf, type Plan } from '../src/checks/plan.js';
+import { lookInside } from '../src/guest/inspect/look-inside.js';
 import { siteOf } from '../src/config.js';
 import { VmferryError } from '../src/errors.js';
 import type { Finding } from '../src/model/finding.js';
@@ -48,6 +49,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const asked = request.prepareGuest;
   const inside = asked && run?.state === 'running' ? await readinessOf(source, ref, asked) : null;
+  const looked = request.inspect && !running ? await lookedInto(source, plan, signal) : null;
   const origin = { site: ref.source, vm: ref.vm, uuid: found.uuid };
   const spec = { owner: ownerOf(deps, ref), targetName: ref.targetName, source: origin, disks: plan.disks };
   const kept = await keptReplicas(deps, target, request.adoptReplica ?? null, spec);
@@ -56,6 +58,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     {
       migrationId: ref.migrationId,
       readiness: inside,
+      guest: looked,
       targetName: ref.targetName,
       found,
       plan,
@@ -80,6 +83,12 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     estimate,
     conversion: plan.conversion,
   };
+}
+
+/** Null where its disks cannot be had just now, as it was started meanwhile. */
+async function lookedInto(source: Site, { description, disks }: Plan, signal: AbortSignal) {
+  const ids = disks.map(({ id }) => id);
+  return await source.withDisks(description, ids, (readable) => lookInside(readable, description, signal), signal);
 }
 
 /**

@@ -197,15 +197,14 @@ export class Migration {
     for (const each of evidence) keep(this.status.evidence, each, KEPT_EVIDENCE);
   }
 
-  /** What it found stands among the findings until the next one says otherwise. */
+  /** What it found of the guest stands among the findings until the next one says otherwise. */
   addConversion(stage: ConversionRecord['stage'], { description, ...rest }: Conversion): void {
     const { status } = this;
     status.conversions ??= [];
     const record = { ...rest, at: new Date().toISOString(), stage, devices: devicesInWords(description) };
     keep(status.conversions, record, KEPT_CONVERSIONS);
-    const before = status.conversions.at(-2)?.findings ?? [];
-    const gone = new Set(before.map(({ id, message }) => `${id}\0${message}`));
-    const others = status.findings.filter(({ id, message }) => !gone.has(`${id}\0${message}`));
+    // It looked at all that an assessment looks at in there, too.
+    const others = status.findings.filter(({ id }) => !id.startsWith('guest.'));
     status.findings = [...others, ...rest.findings];
     const what = rest.changes.length === 0 ? 'nothing in it was changed' : formatCount(rest.changes.length, 'change');
     const guest = rest.guest ?? 'an unknown guest';

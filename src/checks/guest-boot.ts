@@ -52,6 +52,8 @@ export const guestDriverRules: Rule[] = [
     severity: 'blocking',
     basis: "modules.builtin, modules.dep and the initramfs of each kernel; the target's disk buses.",
     check: (facts) => {
+      // A conversion gives it the drivers, or devices that it has drivers for.
+      if (facts.devicesFrom) return [];
       if (facts.guest?.windows) return windowsDisk(facts, facts.guest.windows.virtioDisk);
       const kernel = facts.guest?.kernels.at(-1);
       if (!kernel) return [];
@@ -71,7 +73,8 @@ export const guestDriverRules: Rule[] = [
     severity: 'warning',
     basis: "modules.builtin and modules.dep of the newest kernel; the target's models of network cards.",
     check: (facts) => {
-      const { guest, vm, target } = facts;
+      const { guest, vm, target, devicesFrom } = facts;
+      if (devicesFrom) return [];
       const models = new Set(vm.nics.flatMap(({ model }) => modelAt(target.limits.nicModels, model) ?? []));
       const found: Found[] = [];
       const kernel = guest?.kernels.at(-1);

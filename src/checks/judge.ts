@@ -2,6 +2,7 @@ import type { Abilities } from '../model/abilities.js';
 import type { CopyRate, Estimate } from '../model/estimate.js';
 import { onVirtio } from '../model/devices.js';
 import type { Finding } from '../model/finding.js';
+import type { InspectedGuest } from '../model/guest.js';
 import type { GuestReadiness } from '../model/guest-inside.js';
 import type { TargetFacts } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
@@ -17,6 +18,8 @@ export interface Read {
   targetName: string;
   /** As the source describes it. */
   found: VmDescription;
+  /** What was found inside the disks. Default: nobody looked. */
+  guest?: InspectedGuest | null;
   /** The inside of the running guest, looked at where its preparation is asked for. Default: not. */
   readiness?: GuestReadiness | null;
   plan: Plan;
@@ -38,12 +41,13 @@ export interface Judgement {
 
 /** What stands against the move or should be known before: pure, the same for one VM and for each of a whole site. */
 export function judge(read: Read, request: MigrateVmRequest): Judgement {
-  const { migrationId, targetName, found, readiness = null, plan, source, target, rate } = read;
+  const { migrationId, targetName, found, guest = null, readiness = null, plan, source, target, rate } = read;
   const facts: Facts = {
     migrationId,
     source: { abilities: source.abilities, running: source.running },
     vm: asThere(plan),
     devicesFrom: plan.conversion && plan.description,
+    guest,
     readiness,
     targetName,
     networks: plan.networks,

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { BlockReader, BlockStore } from '../blocks/block-device.js';
 import type { Host } from '../exec/host.js';
+import type { ApplianceDisk } from '../guest/appliance.js';
 import type { Abilities } from '../model/abilities.js';
 import type { Finding } from '../model/finding.js';
 import type {
@@ -164,6 +165,16 @@ export interface SourceSite extends VmSite {
    * also what the description says of them, only of `disks`: what is left behind stands in nobody's way.
    */
   sourceFindings(vm: VmDescription, disks: readonly string[], signal?: AbortSignal): Promise<Finding[]>;
+  /**
+   * Gives the disks, of those of `disks` that can be read, to what looks into them while the VM is off; null for one that is
+   * not. Nothing is changed.
+   */
+  withDisks<T>(
+    vm: VmDescription,
+    disks: readonly string[],
+    work: (readable: ReadableDisks) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T | null>;
   /** Sets the claim atomically. Claiming again by the same migration is no error. @throws VmferryError `AlreadyClaimed` naming the first. */
   claim(vm: string, claim: Claim, signal?: AbortSignal): Promise<void>;
   readClaim(vm: string, signal?: AbortSignal): Promise<Claim | null>;
@@ -384,6 +395,13 @@ export interface GuestDisks {
   accelerator: TargetFacts['accelerator'];
   limits: TargetLimits;
   disks: readonly GuestDisk[];
+}
+
+/** Disks that are only read, and where the tools for it run. */
+export interface ReadableDisks {
+  host: Host;
+  accelerator: TargetFacts['accelerator'];
+  disks: readonly ApplianceDisk[];
 }
 
 export interface GuestDisk {

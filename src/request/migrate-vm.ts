@@ -80,6 +80,12 @@ export const migrateVmRequest = z.strictObject({
     .describe(
       'How far the guest may be changed, on an overlay, where its devices change. `auto`: as little as it needs. `none`: not at all. `light`: files in it (names of network cards and disks, serial console, tools of the old platform). `full`: always by virt-v2v-in-place, also where nothing would need it.',
     ),
+  inspect: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Look into the disks while assessing, where the VM is off: its system, boot loader, drivers, free space. Takes half a minute to a minute without KVM. One that runs is looked into in its rehearsal, where it is converted.',
+    ),
   dryRun: z.boolean().default(false).describe('Assess and report; change nothing.'),
   waive: z
     .record(z.string().min(1), z.string().min(1).max(1000))

@@ -315,3 +315,16 @@ test('a replica that is asked for and does not fit is refused, with the reason',
   running.deps.workflowRuns = () => Promise.resolve(true);
   await assert.rejects(assess(running, asked), refused('InvalidRequest', /its workflow migrate-other runs/));
 });
+
+test('the disks of a VM that is off are looked into where that is asked for, and those of one that runs are not', async () => {
+  const asked = world({ old: { runState: on } });
+  await assess(asked, { inspect: true });
+  assert.ok(!asked.asked.some(({ method }) => method.startsWith('withDisks')));
+  const idle = world({ old: { runState: off, withDisks: null } });
+  await assess(idle, { inspect: true });
+  const [call] = idle.asked.filter(({ method }) => method === 'withDisks dc-old');
+  assert.deepEqual(call?.args[1], ['vda', 'vdb']);
+  const plain = world({ old: { runState: off } });
+  await assess(plain);
+  assert.ok(!plain.asked.some(({ method }) => method.startsWith('withDisks')));
+});

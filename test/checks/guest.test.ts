@@ -47,6 +47,11 @@ test('Windows without virtio drivers is stopped only where it gets such devices'
   assert.deepEqual(found(lacks, { disks: disk('sda', 'sata'), nics: nic('lan', undefined, 'e1000e') }), []);
 });
 
+test('where the guest is converted for its new devices, what it lacks for them stops nothing', () => {
+  const lacks = windows({ virtioDisk: false, virtioNet: false });
+  assert.deepEqual(found(lacks, { toVirtio: true, disks: disk('sda', 'sata') }), ['info devices.change']);
+});
+
 test('disks that no system, several, or another one than Linux and Windows was found on are named', () => {
   assert.deepEqual(found({ os: null, systems: 0 }), ['warning guest.no-system']);
   assert.deepEqual(found({ systems: 2 }), ['warning guest.several-systems']);

@@ -24,12 +24,22 @@ test("a Debian on VMware's devices becomes a VM on virtio, with its disks and it
     'shop02',
     {
       source: 'exports',
+      inspect: true,
       networks: { 'VM Network': 'lan' },
       probes: [{ kind: 'agent' }, { kind: 'tcp', address: guest.address, port: 80, within: '5m' }],
     },
     'migrate-exports-shop02',
   );
+  // Before anything is copied, it is known what is in the disks.
+  const assessed = await run.until('assessed', ({ events }) => events.length > 0);
+  const found = assessed.findings.map(({ id }) => id);
+  for (const id of ['guest.tools', 'guest.device-names', 'guest.nic-names'])
+    assert.ok(found.includes(id), found.join());
   const waiting = await run.phase('awaiting-approval');
+  assert.deepEqual(
+    waiting.findings.filter(({ id }) => id === 'guest.device-names'),
+    [],
+  );
   const [rehearsed] = waiting.conversions ?? [];
   assert.equal(rehearsed?.kind, 'light', JSON.stringify(waiting.findings));
   assert.match(rehearsed.guest ?? '', /Debian/);

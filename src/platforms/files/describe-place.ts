@@ -1,12 +1,12 @@
 import { VmferryError } from '../../errors.js';
 import type { VmDescription } from '../../model/vm.js';
-import { placeOf, type FilesConnection } from './connect.js';
+import type { ReadableDisks } from '../platform.js';
+import { placeOf } from './connect.js';
 import { described } from './describe.js';
-import { exportChain } from './export.js';
-import { openDisk } from './look.js';
 import { machinesIn, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
 import { openPackage, type Package } from './package.js';
 import { checkPackage } from './package-check.js';
+import { served } from './served.js';
 
 /**
  * Describes the one machine, or the one of that name, that lies at a path or an address.
@@ -19,7 +19,7 @@ export async function describePlace(
   vm: string | null,
   check: boolean,
   signal?: AbortSignal,
-  look?: (vm: VmDescription, disks: ServedDisk[]) => Promise<VmDescription>,
+  look?: (vm: VmDescription, readable: ReadableDisks) => Promise<VmDescription>,
 ): Promise<{ described: VmDescription; compared: number | null }> {
   const at = placeOf(place);
   const { root, only } = await openRoot(at);
@@ -36,7 +36,10 @@ export async function describePlace(
     try {
       const compared = check ? await checkPackage(machine.from, signal) : null;
       const asDescribed = await described(at, machine, signal);
-      return { described: look ? await served(at, machine, asDescribed, look, signal) : asDescribed, compared };
+      return {
+        described: look ? await served(at, machine, null, (disks) => look(asDescribed, disks), signal) : asDescribed,
+        compared,
+      };
     } finally {
       await machine.from.close();
     }
@@ -53,37 +56,6 @@ async function oneOf(place: string, name: string, from: Package, vm: string | nu
   if (foreign) return { name: within[nth]!, from, foreign };
   await from.close();
   throw several(place, within, vm);
-}
-
-/** A disk that can be read at a unix socket of this machine, by NBD. */
-export interface ServedDisk {
-  id: string;
-  nbdSocket: string;
-}
-
-/** Disks without a file hold nothing, and are left out. */
-async function served(
-  at: FilesConnection,
-  { from, foreign }: Machine,
-  vm: VmDescription,
-  look: (vm: VmDescription, disks: ServedDisk[]) => Promise<VmDescription>,
-  signal?: AbortSignal,
-): Promise<VmDescription> {
-  const closing: (() => Promise<void>)[] = [];
-  try {
-    const found: ServedDisk[] = [];
-    for (const disk of foreign.disks) {
-      if (disk.reference === null) continue;
-      const chain = await openDisk(from, disk, at.scratch, signal);
-      closing.push(() => chain.close());
-      const exported = await exportChain(chain, true, signal);
-      closing.push(() => exported.close());
-      found.push({ id: disk.id, nbdSocket: exported.socketPath });
-    }
-    return await look(vm, found);
-  } finally {
-    for (const each of closing.reverse()) await each();
-  }
 }
 
 function several(place: string, known: string[], vm: string | null = null): VmferryError {

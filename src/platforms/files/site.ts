@@ -4,6 +4,7 @@ import type { RunState, SourceSite, VmSite, Whereabouts } from '../platform.js';
 import type { FilesConnection } from './connect.js';
 import { describe, inventory, withMachine } from './describe.js';
 import { lookAtDisks, openDisk } from './look.js';
+import { served } from './served.js';
 import { openPoint, printOf, stampOf } from './point.js';
 import { packageKindOf } from './package.js';
 import { readNvram } from './side-state.js';
@@ -64,6 +65,8 @@ export function createFilesSource(at: FilesConnection): Omit<SourceSite, keyof V
         ({ id, disk }) => id.startsWith('disk.') && (disk === undefined || disks.includes(disk)),
       );
     },
+    withDisks: (vm, disks, work, signal) =>
+      withMachine(at, vm.name, (machine) => served(at, machine, disks, work, signal), signal),
     claim: done,
     readClaim: () => Promise.resolve(null),
     noteInClaim: done,

@@ -8,11 +8,13 @@ import { readSideState } from './side-state.js';
 import { sourceFindings } from './source-findings.js';
 import { listTraces } from './source-traces.js';
 import type { SourcePart } from './vm-site.js';
+import { withDisks } from './with-disks.js';
 
 /** A libvirt site as the source of a migration. */
 export function createLibvirtSource(at: LibvirtConnection): SourcePart {
   return {
     sourceFindings: (vm, disks, signal) => sourceFindings(at, vm, disks, signal),
+    withDisks: (vm, disks, work, signal) => withDisks(at, vm, disks, work, signal),
     claim: (vm, wanted, signal) => claim(at, vm, wanted, signal),
     readClaim: (vm, signal) => readClaim(at, vm, signal),
     noteInClaim: (vm, migrationId, notes, signal) => noteInClaim(at, vm, migrationId, notes, signal),
