@@ -8,7 +8,7 @@ import { root, startAsRoot } from './say.mjs';
 const long = process.argv.includes('--long');
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 /** A test that hangs is ended after this; the long ones get more. */
-const TEST_TIMEOUT_MS = long ? 60 * 60_000 : 10 * 60_000;
+const TEST_TIMEOUT_MS = long ? 60 * 60_000 : 15 * 60_000;
 /** These start hypervisors, and would starve each other. */
 const ALONE = /\/(e2e|platforms|lab|workflows)\//;
 
