@@ -74,7 +74,9 @@ test('a Debian without virtio in its initramfs is given it by virt-v2v, and boot
   await run.update('abort', { by: 'ann' });
   const { outcome, status } = await run.result();
   assert.equal(outcome, 'aborted');
-  assert.deepEqual(await world.leftovers(status.migrationId), []);
+  // The whole replica is kept, and nothing of the rehearsal.
+  const replica = `new: /var/lib/libvirt/images/.vmferry-${status.migrationId}`;
+  assert.deepEqual(await world.leftovers(status.migrationId), [replica]);
 });
 
 test('where the guest may not be given drivers, it boots on the devices that it has them for', async () => {
