@@ -59,7 +59,7 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
   };
   const findings = [
     // The source says those of disks again, of the disks that are copied.
-    ...found.findings.filter(({ id }) => !id.startsWith('disk.')),
+    ...found.findings.filter(({ id }) => !id.startsWith('disk.') && !answered(id, request)),
     ...leftBehind(request),
     ...source.findings,
     ...check(facts),
@@ -80,6 +80,11 @@ function leftBehind(request: MigrateVmRequest): Finding[] {
     message: `Disk ${id} is left behind, as asked: the VM at the target has no such disk.`,
     remedy: 'See that the guest can start without it, for instance that its fstab does not wait for it.',
   }));
+}
+
+/** What a description leaves open, and the request says. */
+function answered(id: string, { memory }: MigrateVmRequest): boolean {
+  return id === 'memory.unstated' && memory !== undefined;
 }
 
 function unique(findings: readonly Finding[]): Finding[] {

@@ -328,3 +328,11 @@ test('the disks of a VM that is off are looked into where that is asked for, and
   await assess(plain);
   assert.ok(!plain.asked.some(({ method }) => method.startsWith('withDisks')));
 });
+
+test('what a description leaves open stops nothing where the request says it', async () => {
+  const open = { id: 'memory.unstated', severity: 'blocking', message: 'No memory is stated.', remedy: 'State it.' };
+  const given = { old: { describe: { ...two, memoryBytes: 0, findings: [open] } } };
+  const ids = async (request: object) => (await assess(world(given), request)).findings.map(({ id }) => id);
+  assert.ok((await ids({})).includes('memory.unstated'));
+  assert.deepEqual(await ids({ memory: '1GiB' }), []);
+});

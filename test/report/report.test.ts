@@ -23,6 +23,15 @@ test('a report built from a status fits its schema and keeps every figure', () =
   assert.equal(report.endedAt, '2026-11-22T18:18:49.000Z');
 });
 
+test('a finding that was waived stands in both reports, with the reason for going on', () => {
+  const report = buildReport(sampleStatus());
+  const [waived] = report.findings.filter(({ waivedBy }) => waivedBy !== undefined);
+  assert.equal(waived?.severity, 'blocking');
+  const page = renderHtml(report);
+  assert.ok(page.includes(waived.waivedBy!), 'the reason is on the page');
+  assert.ok(page.includes(waived.id));
+});
+
 test('a report of a migration that still runs says so', () => {
   const report = buildReport(sampleStatus({ outcome: null, phase: 'awaiting-approval', downtimeMs: null }));
   assert.equal(report.outcome, null);

@@ -1,4 +1,5 @@
-import { describeDomain, MEMORY_UNITS } from '../libvirt/describe.js';
+import { describeDomain } from '../libvirt/describe.js';
+import { MEMORY_UNITS } from '../libvirt/memory-bytes.js';
 import { diskIdOf, hardDisks } from '../libvirt/describe-disks.js';
 import { parseXml, type XmlElement } from '../xml.js';
 import { hostile, MAX_CPUS, MAX_MEMORY_BYTES, quoted, wholeNumber } from './foreign-values.js';

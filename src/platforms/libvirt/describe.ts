@@ -1,6 +1,8 @@
 import type { VmDescription, VmNic } from '../../model/vm.js';
 import { describeDisks, describeRemovable, type DiskFacts } from './describe-disks.js';
+import { memoryBytes } from './memory-bytes.js';
 import { notCarriedOver } from './not-carried-over.js';
+import { tuningFindings } from './tuning.js';
 import type { XmlElement } from '../xml.js';
 
 /** Domain XML (libvirt.org/formatdomain.html) to the normalised VM. */
@@ -42,7 +44,7 @@ export function describeDomain({ definition, live, disks }: DescribeInput): VmDe
     clock: definition.at('clock')?.get('offset') === 'localtime' ? 'localtime' : 'utc',
     rng: devices?.at('rng') != null,
     nvramPath: uefi ? (nvramOf(running) ?? nvramOf(definition)) : null,
-    findings: [...notCarriedOver(definition, live), ...found.findings],
+    findings: [...notCarriedOver(definition, live), ...tuningFindings(definition), ...found.findings],
   };
 }
 
@@ -50,27 +52,6 @@ export function describeDomain({ definition, live, disks }: DescribeInput): VmDe
 export function agentChannel(domain: XmlElement): XmlElement | null {
   const channels = domain.at('devices')?.all('channel') ?? [];
   return channels.find((each) => each.at('target')?.get('name') === 'org.qemu.guest_agent.0') ?? null;
-}
-
-export const MEMORY_UNITS: Record<string, number> = {
-  b: 1,
-  bytes: 1,
-  KB: 1e3,
-  k: 2 ** 10,
-  KiB: 2 ** 10,
-  MB: 1e6,
-  M: 2 ** 20,
-  MiB: 2 ** 20,
-  GB: 1e9,
-  G: 2 ** 30,
-  GiB: 2 ** 30,
-  TB: 1e12,
-  T: 2 ** 40,
-  TiB: 2 ** 40,
-};
-
-export function memoryBytes(element: XmlElement | null): number {
-  return Number(element?.text() ?? 0) * (MEMORY_UNITS[element?.get('unit') ?? 'KiB'] ?? 2 ** 10);
 }
 
 function cpuOf(domain: XmlElement): VmDescription['cpu'] {

@@ -2,7 +2,7 @@ import type { PowerState, VmSummary } from '../../model/vm.js';
 import { allDomains } from './all-domains.js';
 import type { LibvirtConnection } from './connect.js';
 import { hardDisks } from './describe-disks.js';
-import { memoryBytes } from './describe.js';
+import { memoryBytes } from './memory-bytes.js';
 
 /** virDomainState of libvirt's public interface, as `domstats` numbers it. */
 const STATES: Record<number, PowerState> = {

@@ -1,4 +1,5 @@
 import type { Finding } from '../../model/finding.js';
+import { TUNING } from './tuning.js';
 import type { XmlElement } from '../xml.js';
 
 /**
@@ -9,7 +10,7 @@ import type { XmlElement } from '../xml.js';
 /** Devices that are carried over, or that a target makes anew as it needs them. */
 const DEVICES = new Set([
   ...['emulator', 'disk', 'controller', 'interface', 'serial', 'console', 'channel', 'input', 'graphics', 'video'],
-  ...['sound', 'audio', 'rng', 'tpm', 'memballoon', 'hub', 'hostdev'],
+  ...['sound', 'audio', 'rng', 'tpm', 'memballoon', 'hub', 'hostdev', 'memory'],
 ]);
 
 /** Elements of the domain that are carried over, mean nothing elsewhere, or have a finding of their own. */
@@ -17,6 +18,7 @@ const SETTINGS = new Set([
   ...['name', 'uuid', 'title', 'description', 'metadata', 'memory', 'currentMemory', 'vcpu', 'os', 'features', 'cpu'],
   ...['clock', 'on_poweroff', 'on_reboot', 'on_crash', 'pm', 'devices', 'seclabel', 'resource'],
   ...['launchSecurity', 'qemu:commandline'],
+  ...TUNING,
 ]);
 
 export function notCarriedOver(domain: XmlElement, live: XmlElement | null): Finding[] {

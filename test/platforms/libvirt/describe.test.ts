@@ -80,7 +80,7 @@ test('UEFI, secure boot, TPM, topology and the order of booting are read', () =>
   );
   assert.equal(vm.clock, 'localtime');
   assert.equal(vm.guestOs, 'http://microsoft.com/win/11');
-  assert.deepEqual(ids(vm), ['cpu.host-model', 'disk.bus']);
+  assert.deepEqual(ids(vm), ['cpu.host-model', 'cpu.hotplug', 'disk.bus']);
 });
 
 test('what is not carried over is a finding, also what nobody has heard of', () => {
