@@ -36,7 +36,7 @@ export async function bench(t: TestContext, change: Partial<VmDescription> = {})
   // The last ends within a grain, a cluster and a leaf.
   const sizes = { vda: 24 * MIB, vdb: 5 * MIB + 512 * 7 };
   const disks = Object.entries(sizes).map(([id, sizeBytes], order) => ({ ...DISK, id, sizeBytes, order }));
-  const description: VmDescription = { ...VM, disks, ...change };
+  const description: VmDescription = { ...structuredClone(VM), disks, ...change };
   const vm: TargetVm = { owner: OWNER, name: 'web01', description, networks: { lan: 'VM Network' } };
   const contents = new Map<string, string>();
   for (const { id, sizeBytes } of description.disks) {
