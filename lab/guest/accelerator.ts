@@ -1,5 +1,5 @@
 import { LocalHost } from '../../src/exec/local.js';
-import { accelerator as tryAccelerator, type Accelerator } from '../../src/platforms/libvirt/accelerator.js';
+import { accelerator as tryAccelerator, type Accelerator } from '../../src/platforms/accelerator.js';
 
 let tried: Promise<Accelerator> | undefined;
 

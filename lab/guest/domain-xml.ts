@@ -1,4 +1,4 @@
-import type { Accelerator } from '../../src/platforms/libvirt/accelerator.js';
+import type { Accelerator } from '../../src/platforms/accelerator.js';
 import type { DiskFormat } from './disks.js';
 
 export type GuestBus = 'virtio' | 'sata' | 'ide' | 'scsi';

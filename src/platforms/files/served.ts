@@ -1,5 +1,5 @@
 import { LocalHost } from '../../exec/local.js';
-import { accelerator } from '../libvirt/accelerator.js';
+import { accelerator } from '../accelerator.js';
 import type { ReadableDisks } from '../platform.js';
 import type { FilesConnection } from './connect.js';
 import { exportChain } from './export.js';

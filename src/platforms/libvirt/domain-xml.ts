@@ -3,7 +3,7 @@ import type { DiskFormat } from '../../model/package.js';
 import { machineAt, modelAt } from '../../model/target.js';
 import type { VmDescription, VmDisk, VmNic } from '../../model/vm.js';
 import type { TargetVm } from '../platform.js';
-import type { Accelerator } from './accelerator.js';
+import type { Accelerator } from '../accelerator.js';
 import type { Firmware } from './firmware.js';
 import { LIMITS } from './limits.js';
 import { markElement, type Role } from './mark.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { ReplicaState, SideState, TargetVm } from '../platform.js';
-import { accelerator, type Accelerator } from './accelerator.js';
+import { accelerator, type Accelerator } from '../accelerator.js';
 import type { LibvirtConnection } from './connect.js';
 import { domainXml } from './domain-xml.js';
 import { chooseFirmware, firmwares } from './firmware.js';

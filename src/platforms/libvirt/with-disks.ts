@@ -1,7 +1,7 @@
 import type { ApplianceDisk } from '../../guest/appliance.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { ReadableDisks } from '../platform.js';
-import { accelerator } from './accelerator.js';
+import { accelerator } from '../accelerator.js';
 import type { LibvirtConnection } from './connect.js';
 import { runState } from './power.js';
 

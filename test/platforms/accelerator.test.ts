@@ -3,9 +3,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import type { Host } from '../../../src/exec/host.js';
-import { LocalHost } from '../../../src/exec/local.js';
-import { accelerator, executes } from '../../../src/platforms/libvirt/accelerator.js';
+import type { Host } from '../../src/exec/host.js';
+import { LocalHost } from '../../src/exec/local.js';
+import { accelerator, executes } from '../../src/platforms/accelerator.js';
 
 /** This machine, with a program that goes before its QEMU, and a folder of its own for temporary files. */
 async function site(t: TestContext, qemu: string): Promise<{ host: Host; log: string; temporary: string }> {

@@ -1,5 +1,5 @@
-import type { Host } from '../../exec/host.js';
-import type { TargetFacts } from '../../model/target.js';
+import type { Host } from '../exec/host.js';
+import type { TargetFacts } from '../model/target.js';
 
 /**
  * Lets a guest run for a moment at a site: a KVM device may be there and still not work, and QEMU may start with it and
