@@ -29,6 +29,7 @@ const PACKAGES = {
   e2fsprogs: 'file systems of the demo guest',
   mtools: 'the boot partition of the demo guest',
   'busybox-static': 'the programs inside the demo guest',
+  debootstrap: 'the Debian guest of the tests of conversion',
   zstd: "compressed images; the demo guest's kernel modules, where they are packed as Ubuntu does",
   'xz-utils': "compressed images; the demo guest's kernel modules, where they are packed as Debian does from 13 on",
 };

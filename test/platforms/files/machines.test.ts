@@ -18,6 +18,7 @@ const run = promisify(execFile);
 let work: string;
 before(async () => {
   work = await mkdtemp(join(tmpdir(), 'vmferry-machines-test-'));
+  await chmod(work, 0o755);
 });
 after(() => rm(work, { recursive: true, force: true }));
 
@@ -144,19 +145,30 @@ test('a machine of a directory is described by its name, and a second one of a n
   assert.equal(await memory(path, 'app:web#2'), 2048);
 });
 
-test('a directory that cannot be read does not hide the others', async (t) => {
+test('a directory that cannot be read does not hide the others', async () => {
   const path = await folder('closed', { 'web01.vmx': VMX });
   await mkdir(join(path, 'private'));
   await chmod(join(path, 'private'), 0);
-  if (process.getuid?.() === 0) return t.skip('everything can be read as root');
+  const found = await asOrdinaryUser(() => site(path).inventory());
   assert.deepEqual(
-    (await site(path).inventory()).map(({ name, state }) => [name, state]),
+    found.map(({ name, state }) => [name, state]),
     [
       ['web01', 'off'],
       ['private/', 'other'],
     ],
   );
 });
+
+/** root reads everything; so what it runs here is run as nobody (uid 65534), as far as files are concerned. */
+async function asOrdinaryUser<T>(work: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return work();
+  process.seteuid!(65534);
+  try {
+    return await work();
+  } finally {
+    process.seteuid!(0);
+  }
+}
 
 test("libvirt's XML is held to what libvirt could have written", async () => {
   const domain = (inner: string) => `<domain type="kvm"><name>web01</name>${inner}</domain>`;
