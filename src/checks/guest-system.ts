@@ -1,8 +1,8 @@
 import { info, warning } from '../model/finding.js';
+import { PLATFORM_TOOLS } from '../model/platform-tools.js';
 import { quoted, type GuestRule } from './rule.js';
 
 const SOME = 10;
-const TOOLS = { vmware: 'VMware', virtualbox: 'VirtualBox', xen: 'Xen', 'hyper-v': 'Hyper-V' } as const;
 
 export const guestSystemRules: GuestRule[] = [
   {
@@ -54,7 +54,7 @@ export const guestSystemRules: GuestRule[] = [
     check: ({ guest }) =>
       (guest?.tools ?? []).map((tool) =>
         info(
-          `The guest has the tools of ${TOOLS[tool]}, which do nothing at the target.`,
+          `The guest has the tools of ${PLATFORM_TOOLS[tool].maker}, which do nothing at the target.`,
           'Remove them after the move.',
         ),
       ),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DRIVERS } from './drivers.js';
 import { finding } from './finding.js';
+import { PLATFORMS_WITH_TOOLS } from './platform-tools.js';
 
 /** What was found inside a machine's disks, without running any of it. Null stands for what could not be told. */
 
@@ -56,7 +57,7 @@ export const inspectedGuest = z.strictObject({
   deviceNames: z
     .array(z.strictObject({ file: z.string(), device: z.string() }))
     .describe('Where the way to boot names a disk by its bus.'),
-  tools: z.array(z.enum(['vmware', 'virtualbox', 'xen', 'hyper-v'])).describe("Another platform's tools in the guest."),
+  tools: z.array(z.enum(PLATFORMS_WITH_TOOLS)).describe("Another platform's tools in the guest."),
   guestAgent: z.boolean().nullable(),
   services: z.array(z.string()).describe('Units that systemd starts; at most 1000.'),
   applications: z.array(z.strictObject({ name: z.string(), version: z.string() })).describe('At most 5000.'),

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { BlockReader, BlockStore } from '../blocks/block-device.js';
 import type { Host } from '../exec/host.js';
-import type { ApplianceDisk } from '../guest/appliance.js';
 import type { Abilities } from '../model/abilities.js';
 import type { Finding } from '../model/finding.js';
+import type { ApplianceDisk, GuestDisk } from '../model/guest-disks.js';
 import type {
   AgentFacts,
   GuestExecOptions,
@@ -388,27 +388,18 @@ export interface Packaging {
   prove(vm: TargetVm, plan: PackagePlan, work: WorkInPackage): Promise<ProbeResult[]>;
 }
 
-/** Disks of a guest that is off, for the tools that look into it and change it, and where these run. */
-export interface GuestDisks {
-  host: Host;
-  /** Whether QEMU can use KVM there. */
-  accelerator: TargetFacts['accelerator'];
-  limits: TargetLimits;
-  disks: readonly GuestDisk[];
-}
-
 /** Disks that are only read, and where the tools for it run. */
 export interface ReadableDisks {
   host: Host;
+  /** Whether QEMU can use KVM there. */
   accelerator: TargetFacts['accelerator'];
   disks: readonly ApplianceDisk[];
 }
 
-export interface GuestDisk {
-  /** As in the description. */
-  id: string;
-  path: string;
-  format: 'qcow2' | 'raw';
+/** Overlays that are written to, and what a VM can be given there. */
+export interface GuestDisks extends ReadableDisks {
+  limits: TargetLimits;
+  disks: readonly GuestDisk[];
 }
 
 /** What a migration has at the source's site. */

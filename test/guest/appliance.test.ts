@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { VmferryError, type ErrorCode } from '../../src/errors.js';
 import type { Host } from '../../src/exec/host.js';
 import { LocalHost } from '../../src/exec/local.js';
-import { openAppliance, type Appliance } from '../../src/guest/appliance.js';
+import type { Appliance } from '../../src/guest/appliance.js';
+import { openAppliance } from '../../src/guest/open-appliance.js';
 import { withSshd } from '../exec/sshd.js';
 
 const machine = new LocalHost();
@@ -185,7 +186,7 @@ test('an appliance ends when it is cancelled, when its worker is killed, and whe
 
   const module = (name: string) => JSON.stringify(fileURLToPath(new URL(`../../src/${name}.js`, import.meta.url)));
   const worker = `
-    const { openAppliance } = await import(${module('guest/appliance')});
+    const { openAppliance } = await import(${module('guest/open-appliance')});
     const { LocalHost } = await import(${module('exec/local')});
     await openAppliance(new LocalHost(), ${JSON.stringify(disks)}, { readOnly: false, tcg: true });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', worker], {

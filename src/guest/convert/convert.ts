@@ -4,9 +4,10 @@ import type { Finding } from '../../model/finding.js';
 import type { InspectedGuest } from '../../model/guest.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { GuestDisks } from '../../platforms/platform.js';
-import { openAppliance, type Appliance } from '../appliance.js';
 import { applianceTree } from '../appliance-tree.js';
 import { inspectGuest } from '../inspect/inspect-guest.js';
+import { lookInside } from '../inspect/look-inside.js';
+import { inAppliance } from '../open-appliance.js';
 import { decide, kindOf, missingFor, type Decision } from './decide.js';
 import { guestDevices } from './device-names.js';
 import { convertFully, fullTools } from './full.js';
@@ -37,7 +38,7 @@ export async function convertGuest(
 ): Promise<Conversion> {
   const began = performance.now();
   const { vm } = options;
-  const looked = await inAppliance(disks, signal, async (appliance) => {
+  const looked = await inAppliance(disks, { readOnly: false, signal }, async (appliance) => {
     const guest = await inspectGuest(appliance, vm, signal);
     const { decision, findings } = await judge(disks, options, guest, signal);
     // Of several systems nobody knows which one boots.
@@ -75,23 +76,6 @@ export async function convertGuest(
   };
 }
 
-async function inAppliance<T>(
-  { host, accelerator, disks }: GuestDisks,
-  signal: AbortSignal | undefined,
-  work: (appliance: Appliance) => Promise<T>,
-): Promise<T> {
-  const appliance = await openAppliance(host, disks, { readOnly: false, tcg: accelerator === 'tcg', signal });
-  let result: T;
-  try {
-    result = await work(appliance);
-  } catch (error) {
-    await appliance.close().catch(() => undefined);
-    throw error;
-  }
-  await appliance.close();
-  return result;
-}
-
 /** What is decided of a guest that was looked at, before anything in it is changed. */
 async function judge(
   { host, limits }: GuestDisks,
@@ -123,7 +107,7 @@ async function judgeAgain(
   decision: Decision,
   signal?: AbortSignal,
 ): Promise<Decision> {
-  const guest = await inAppliance(disks, signal, (appliance) => inspectGuest(appliance, options.vm, signal));
+  const guest = await lookInside(disks, options.vm, signal);
   if (missingFor(decision.vm, options.vm, guest)?.length === 0) return decision;
   return { ...decide(options.vm, disks.limits, { ...options, most: 'auto' }, guest, false), full: true };
 }

@@ -1,47 +1,39 @@
+import { VmferryError } from '../../errors.js';
 import type { Finding } from '../../model/finding.js';
+import { PLATFORM_TOOLS, PLATFORMS_WITH_TOOLS } from '../../model/platform-tools.js';
 import type { Appliance } from '../appliance.js';
+import { applianceTree } from '../appliance-tree.js';
+import { toolsIn } from '../inspect/contents.js';
 import type { GuestTree } from '../tree.js';
 
-/** Packages that a guest has for the platform that it leaves, by the names of distributions and makers. */
-const PACKAGES: Record<string, readonly string[]> = {
-  VMware: ['open-vm-tools', 'open-vm-tools-desktop', 'open-vm-tools-salt-minion', 'open-vm-tools-containerinfo'],
-  VirtualBox: [
-    'virtualbox-guest-utils',
-    'virtualbox-guest-x11',
-    'virtualbox-guest-additions',
-    'virtualbox-guest-tools',
-  ],
-  Xen: ['xe-guest-utilities', 'xe-guest-utilities-latest', 'xen-guest-agent'],
-};
-/** Made by the makers' own installers, which no package manager knows. */
-const INSTALLERS: Record<string, string> = {
-  VMware: '/usr/bin/vmware-uninstall-tools.pl',
-  VirtualBox: '/usr/sbin/vbox-uninstall-guest-additions',
-};
 const REMOVE_MS = 900_000;
 
 /**
- * Removes them by the guest's own package manager, which runs inside the appliance. What cannot be removed stays, and is
- * said: these tools do nothing where their platform is missing.
+ * Removes the tools of the platform that the guest leaves by the guest's own package manager, which runs inside the
+ * appliance. What cannot be removed stays, and is said: these tools do nothing where their platform is missing.
  */
 export async function removeOldTools(
   appliance: Appliance,
   tree: GuestTree,
 ): Promise<{ changes: string[]; findings: Finding[] }> {
   const changes: string[] = [];
-  const findings: Finding[] = [];
+  const failures = new Map<string, string>();
   const manager = await managerOf(appliance, tree);
-  for (const [maker, names] of Object.entries(PACKAGES)) {
-    const installed = manager ? await manager.installed(names) : [];
-    if (manager && installed.length > 0) {
-      const failed = await manager.remove(installed);
-      if (failed === null) changes.push(`removed the tools of ${maker}: ${installed.join(', ')}`);
-      else findings.push(kept(maker, installed.join(', '), failed));
-    }
-    const installer = INSTALLERS[maker];
-    if (installer !== undefined && (await appliance.fileBytes(installer)) !== null) {
-      findings.push(kept(maker, installer, 'they came by an installer of their own'));
-    }
+  for (const platform of PLATFORMS_WITH_TOOLS) {
+    const { maker, packages } = PLATFORM_TOOLS[platform];
+    const installed = manager ? await manager.installed(packages) : [];
+    if (!manager || installed.length === 0) continue;
+    const failed = await manager.remove(installed);
+    if (failed === null) changes.push(`removed the tools of ${maker}: ${installed.join(', ')}`);
+    else failures.set(platform, `${installed.join(', ')}: ${failed}`);
+  }
+  const findings: Finding[] = [];
+  // The tree remembers what was there before.
+  for (const platform of await toolsIn(applianceTree(appliance))) {
+    const { maker, uninstaller } = PLATFORM_TOOLS[platform];
+    const own = uninstaller !== null && (await appliance.fileBytes(uninstaller)) !== null;
+    const why = own ? `${uninstaller}: they came by an installer of their own` : 'no package known here brought them';
+    findings.push(kept(maker, failures.get(platform) ?? why));
   }
   return { changes, findings };
 }
@@ -58,7 +50,8 @@ async function managerOf(appliance: Appliance, tree: GuestTree): Promise<Manager
       await appliance.command(['command', words], { timeoutMs: REMOVE_MS });
       return null;
     } catch (error) {
-      return error instanceof Error ? (error.message.split('\n').at(-1) ?? '').slice(0, 300) : String(error);
+      if (!(error instanceof VmferryError) || error.code !== 'GuestUnreadable') throw error;
+      return (error.message.split('\n').at(-1) ?? '').slice(0, 300);
     }
   };
   if ((await tree.list('/var/lib/dpkg')).includes('status')) {
@@ -83,11 +76,11 @@ async function managerOf(appliance: Appliance, tree: GuestTree): Promise<Manager
   return null;
 }
 
-function kept(maker: string, what: string, why: string): Finding {
+function kept(maker: string, why: string): Finding {
   return {
     id: 'guest.tools-kept',
     severity: 'info',
-    message: `The tools of ${maker} (${what}) stay in the guest: ${why}.`,
+    message: `The tools of ${maker} stay in the guest (${why}).`,
     remedy: 'Remove them in the guest after it has moved; where their platform is missing they do nothing.',
   };
 }

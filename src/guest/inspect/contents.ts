@@ -1,4 +1,5 @@
 import type { InspectedGuest } from '../../model/guest.js';
+import { PLATFORM_TOOLS, PLATFORMS_WITH_TOOLS } from '../../model/platform-tools.js';
 import type { Appliance } from '../appliance.js';
 import type { GuestTree } from '../tree.js';
 
@@ -8,19 +9,11 @@ const MOST_CHARS = 200;
 /** libguestfs itself reads no package list of more than 50 MB. */
 const MOST_OUTPUT_BYTES = 128 * 1024 * 1024;
 
-/** Programs of each platform's tools, by the folder that holds them. */
-const TOOLS: Record<InspectedGuest['tools'][number], string[]> = {
-  vmware: ['vmtoolsd', 'vmware-guestd', 'vmware-config-tools.pl'],
-  virtualbox: ['VBoxService', 'VBoxControl'],
-  xen: ['xe-daemon', 'xe-linux-distribution'],
-  'hyper-v': ['hv_kvp_daemon', 'hypervkvpd'],
-};
 const FOLDERS = ['/usr/bin', '/usr/sbin', '/sbin', '/bin', '/usr/local/bin', '/usr/local/sbin'];
 
 export async function toolsIn(tree: GuestTree): Promise<InspectedGuest['tools']> {
-  const programs = await programsIn(tree);
-  const has = ([, names]: [string, string[]]) => names.some((name) => programs.has(name));
-  return (Object.entries(TOOLS) as [InspectedGuest['tools'][number], string[]][]).filter(has).map(([tool]) => tool);
+  const found = await programsIn(tree);
+  return PLATFORMS_WITH_TOOLS.filter((each) => PLATFORM_TOOLS[each].programs.some((name) => found.has(name)));
 }
 
 export async function guestAgentIn(tree: GuestTree): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { openNbd } from '../../blocks/index.js';
 import { VmferryError } from '../../errors.js';
-import type { GuestDisk } from '../platform.js';
+import type { GuestDisk } from '../../model/guest-disks.js';
 import type { LibvirtConnection } from './connect.js';
 import { define, setLinks, undefine } from './define.js';
 import { finalize } from './finalize.js';

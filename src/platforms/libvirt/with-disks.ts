@@ -1,4 +1,4 @@
-import type { ApplianceDisk } from '../../guest/appliance.js';
+import type { ApplianceDisk } from '../../model/guest-disks.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { ReadableDisks } from '../platform.js';
 import { accelerator } from '../accelerator.js';

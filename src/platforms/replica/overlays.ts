@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { VmferryError } from '../../errors.js';
-import type { GuestDisk, ReplicaState } from '../platform.js';
+import type { GuestDisk } from '../../model/guest-disks.js';
+import type { ReplicaState } from '../platform.js';
 import {
   conversionFile,
   digestOf,

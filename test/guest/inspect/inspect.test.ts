@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { check } from '../../../src/checks/index.js';
 import { LocalHost } from '../../../src/exec/local.js';
-import { openAppliance } from '../../../src/guest/appliance.js';
+import { openAppliance } from '../../../src/guest/open-appliance.js';
 import { inspectGuest } from '../../../src/guest/inspect/inspect-guest.js';
 import { DRIVERS } from '../../../src/model/drivers.js';
 import { inspectedGuest, type InspectedGuest } from '../../../src/model/guest.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import test from 'node:test';
 import { z } from 'zod';
-import type { GuestDisk } from '../../../src/platforms/platform.js';
+import type { GuestDisk } from '../../../src/model/guest-disks.js';
 import {
   convertOverlays,
   forbidCutover,
