@@ -50,7 +50,11 @@ export function detailsOf(status: MigrationStatus): string {
       '## Findings',
       table(
         ['Severity', 'What', 'What to do'],
-        findings.map((each) => [each.waivedBy ? `${each.severity}, waived` : each.severity, each.message, each.remedy]),
+        findings.map(({ severity, message, remedy, waivedBy }) =>
+          waivedBy === undefined
+            ? [severity, message, remedy]
+            : [`${severity}, waived`, message, `Gone on all the same: ${waivedBy}`],
+        ),
       ),
     );
   }

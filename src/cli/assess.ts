@@ -6,9 +6,8 @@ import { buildReport, renderHtml } from '../report/index.js';
 import { renderFleetHtml } from '../report/fleet-html.js';
 import { replaceFile } from '../report/write.js';
 import { printJson, withClient, type Context } from './context.js';
-import { BLOCKED, DONE, exitOfRequest } from './exit.js';
-import { assessMany } from './fleet.js';
-import { fleetText } from './fleet-text.js';
+import { exitOfRequest } from './exit.js';
+import { assessMany, exitOfFleet, printFleet } from './fleet.js';
 import { printEstimate, printFindings, printTrouble } from './outcome.js';
 import type { Verbs } from './program.js';
 import { buildFleetRequest, buildRequest, collectRequest, type FleetFlags, type RequestFlags } from './request.js';
@@ -50,10 +49,8 @@ async function assess(context: Context, vms: string[], flags: Flags): Promise<nu
   const fleet = await withClient(context, (connected) => assessMany(context, connected, request));
   if (flags.html !== undefined) await write(flags.html, renderFleetHtml(fleet));
   if (flags.json) printJson(context, fleet);
-  else context.out(fleetText(fleet, context.columns));
-  const { blocked, unreadable } = fleet.counts;
-  const stops = fleet.findings.some((each) => each.severity === 'blocking' && each.waivedBy === undefined);
-  return blocked + unreadable > 0 || stops ? BLOCKED : DONE;
+  else printFleet(context, fleet);
+  return exitOfFleet(fleet);
 }
 
 /** Whether a single VM is meant: then it is a dry run of its migration. */

@@ -12,23 +12,29 @@ import { migrationIdOf } from '../../workflows/migration-id.js';
 import type { ConnectedClient } from '../temporal.js';
 
 export const WORKFLOW_TYPE = 'migrateVm';
+export const FLEET_TYPE = 'assessFleet';
+type WorkflowType = typeof WORKFLOW_TYPE | typeof FLEET_TYPE;
+const MIGRATIONS_ONLY = [WORKFLOW_TYPE] as const;
+/** What `list`, `status`, `watch` and `report` know. */
+export const ALL_TYPES = [WORKFLOW_TYPE, FLEET_TYPE] as const;
 /** Migrations that are looked through for a name or an id; beyond that, the workflow's id has to be given. */
 const LOOKED_THROUGH = 1000;
 const PAGE = 200;
 
-/** A migration as Temporal knows it. */
+/** A migration, or an assessment of many VMs, as Temporal knows it. */
 export interface Found {
+  type: WorkflowType;
   workflowId: string;
   /** The latest run. */
   runId: string;
-  /** 12 hex digits. */
+  /** 12 hex digits; of an assessment, too. */
   migrationId: string;
   running: boolean;
   /** Temporal's word for how the run stands: `RUNNING`, `COMPLETED`, `TERMINATED`, … */
   state: string;
   startedAt: Date;
   closedAt: Date | null;
-  /** From the search attributes; empty where they are not set. */
+  /** From the search attributes; empty where they are not set, as the VM's of an assessment of many. */
   vm: string;
   source: string;
   target: string;
@@ -62,10 +68,15 @@ function idPartOf(source: string, vm: string): string {
 /**
  * The migration that a person means: a workflow's id, a VM's name (the running one first, then the latest; dry runs only
  * where there is nothing else), or a migration's id.
+ * @param types what may be meant. Default migrations only.
  * @throws VmferryError `NotFound`; `InvalidRequest` when a name fits several running ones.
  */
-export async function findMigration({ client, settings }: ConnectedClient, name: string): Promise<Found> {
-  const byId = await describe(client, settings.namespace, name);
+export async function findMigration(
+  { client, settings }: ConnectedClient,
+  name: string,
+  types: readonly WorkflowType[] = MIGRATIONS_ONLY,
+): Promise<Found> {
+  const byId = await describe(client, settings.namespace, name, types);
   if (byId) return byId;
   const ofVm = await byVm(client, settings.namespace, name);
   const moves = ofVm.filter((each) => !each.dryRun);
@@ -78,7 +89,7 @@ export async function findMigration({ client, settings }: ConnectedClient, name:
   }
   const best = running[0] ?? named[0];
   if (best) return best;
-  const all = await listMigrations(client, settings.namespace, null, LOOKED_THROUGH);
+  const all = await listMigrations(client, settings.namespace, null, LOOKED_THROUGH, types);
   const byMigration = all.find((each) => each.migrationId === name);
   if (byMigration) return byMigration;
   // One that no worker has taken up yet has no search attributes; the command line gave it its id.
@@ -100,8 +111,9 @@ export async function listMigrations(
   namespace: string,
   filter: string | null,
   most: number,
+  types: readonly WorkflowType[] = MIGRATIONS_ONLY,
 ): Promise<Found[]> {
-  const query = `WorkflowType = '${WORKFLOW_TYPE}'${filter ? ` AND ${filter}` : ''}`;
+  const query = `WorkflowType IN (${types.map(quoted).join(', ')})${filter ? ` AND ${filter}` : ''}`;
   const all: Found[] = [];
   for await (const each of client.workflow.list({ query, pageSize: Math.min(most, PAGE) })) {
     // Runs that went on in a new one are the same migration.
@@ -123,11 +135,12 @@ function foundFrom(
   namespace: string,
   firstRunId: string | null | undefined,
 ): Found {
-  const { workflowId, runId, status, typedSearchAttributes: attributes } = info;
+  const { type, workflowId, runId, status, typedSearchAttributes: attributes } = info;
   const phase = attributes.get(KEYS.phase) ?? '';
   // A migration leaves this phase before it ends, however it ends.
   const onlyAssessed = status.name === 'COMPLETED' && phase === 'assessing';
   return {
+    type: type === FLEET_TYPE ? FLEET_TYPE : WORKFLOW_TYPE,
     workflowId,
     runId,
     migrationId: migrationIdOf(namespace, workflowId, firstRunId || runId),
@@ -148,10 +161,15 @@ export function migrationOf({ workflowId, runId, raw }: WorkflowExecutionDescrip
   return migrationIdOf(namespace, workflowId, raw.workflowExecutionInfo?.firstRunId || runId);
 }
 
-async function describe(client: Client, namespace: string, workflowId: string): Promise<Found | null> {
+async function describe(
+  client: Client,
+  namespace: string,
+  workflowId: string,
+  types: readonly string[],
+): Promise<Found | null> {
   try {
     const info = await client.workflow.getHandle(workflowId).describe();
-    if (info.type !== WORKFLOW_TYPE) return null;
+    if (!types.includes(info.type)) return null;
     return foundFrom(info, namespace, info.raw.workflowExecutionInfo?.firstRunId);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;

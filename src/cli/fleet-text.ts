@@ -1,10 +1,10 @@
 import { formatBytes, formatCount, formatDuration } from '../model/format.js';
 import type { FleetAssessment, FleetVm, Readiness } from '../model/fleet.js';
-import { columns, printable } from './context.js';
+import { columns } from './context.js';
+import { linesOf, proseWidth, wrapped } from './wrap.js';
 
 /** An assessment of many VMs for a terminal, no line wider than 80 characters. */
 
-const WIDTH = 80;
 const NAME = 22;
 /** VMs whose reasons are told. */
 const EXPLAINED = 20;
@@ -14,7 +14,7 @@ const ORDER: Record<Readiness, number> = { blocked: 0, unreadable: 1, 'ready-wit
 
 export function fleetText(fleet: FleetAssessment, width: number): string {
   const vms = [...fleet.vms].sort((one, other) => ORDER[one.readiness] - ORDER[other.readiness]);
-  const wide = Math.max(40, Math.min(WIDTH, width));
+  const wide = proseWidth(width);
   return [
     vms.length > 0 ? columns([HEADING, ...vms.map(row)]) : `No VM of ${fleet.source} is to be assessed.\n`,
     reasons(vms, wide),
@@ -59,7 +59,7 @@ function reasons(vms: readonly FleetVm[], width: number): string {
   });
   const more = stopped.length - EXPLAINED;
   if (more > 0) lines.push(`${formatCount(more, 'more VM')} cannot move: --html or --json tells why.`);
-  return lines.map((line) => `${printable(line)}\n`).join('');
+  return linesOf(lines);
 }
 
 function common({ common: found }: FleetAssessment): string {
@@ -84,35 +84,5 @@ function totals(fleet: FleetAssessment, width: number): string {
     }),
     `Copying: about ${formatDuration(estimate.copyMs)}. ${estimate.how}`,
   ];
-  return texts
-    .flatMap((text) => wrapped(text, width))
-    .map((line) => `${printable(line)}\n`)
-    .join('');
-}
-
-/** `text` in lines of at most `width` characters, further ones indented by two more; words that are longer are cut through. */
-function wrapped(text: string, width: number, indent = ''): string[] {
-  const lines: string[] = [];
-  const further = `${indent}  `;
-  let line = indent;
-  let empty = true;
-  const close = () => {
-    lines.push(line);
-    line = further;
-    empty = true;
-  };
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    if (!empty && line.length + 1 + word.length > width) close();
-    let rest = empty ? word : ` ${word}`;
-    while (line.length + rest.length > width) {
-      const room = width - line.length;
-      line += rest.slice(0, room);
-      rest = rest.slice(room);
-      close();
-    }
-    line += rest;
-    empty = false;
-  }
-  if (!empty) lines.push(line);
-  return lines;
+  return linesOf(texts.flatMap((text) => wrapped(text, width)));
 }

@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApplicationFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { isErrorCode, VmferryError } from '../errors.js';
-import { fleetStatus, fleetSummary, type FleetAssessment } from '../model/fleet.js';
+import { fleetStatus, fleetSummary, type FleetAssessment, type FleetStatus } from '../model/fleet.js';
 import { unpackVms } from '../report/fleet-part.js';
 import type { AssessFleetInput } from '../request/assess-fleet.js';
 import { TASK_QUEUE, type ConnectedClient } from '../temporal.js';
-import type { Context } from './context.js';
+import { noAnswer } from './ask.js';
+import { printable, type Context } from './context.js';
+import { BLOCKED, DONE } from './exit.js';
+import { FLEET_TYPE, type Found } from './find.js';
+import { fleetText } from './fleet-text.js';
+import { JsonLines } from './json-lines.js';
 
 const REFRESH_MS = 500;
 const ANSWER_TIMEOUT_MS = 20_000;
@@ -26,7 +31,7 @@ export async function assessMany(
   const { source, target } = request;
   // It changes nothing, so that any number may run at once.
   const workflowId = `fleet-${source}-to-${target}-${randomBytes(4).toString('hex')}`;
-  const handle = await client.workflow.start('assessFleet', {
+  const handle = await client.workflow.start(FLEET_TYPE, {
     taskQueue: TASK_QUEUE,
     workflowId,
     args: [request],
@@ -35,17 +40,77 @@ export async function assessMany(
   const cancel = () => void handle.cancel().catch(() => undefined);
   context.signal.addEventListener('abort', cancel, { once: true });
   try {
-    await followed(context, handle);
+    await followed(context, handle, null);
   } finally {
     context.signal.removeEventListener('abort', cancel);
   }
-  const told = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () => handle.query('getAssessment'));
-  const { summary, parts } = answer.parse(told);
-  if (!summary) throw new VmferryError('Internal', `the assessment ${workflowId} has ended without a summary`);
+  return await assessmentOf(client, handle);
+}
+
+/** Follows an assessment to its end, which leaving off does not stop. With `json`, its status as lines. */
+export async function followFleet(
+  context: Context,
+  { client }: ConnectedClient,
+  { workflowId, runId }: Found,
+  json: boolean,
+): Promise<FleetAssessment> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const lines = json ? new JsonLines(context) : null;
+  await followed(context, handle, lines);
+  lines?.draw(fleetStatus.parse(await asked(client, handle, 'getStatus')));
+  return await assessmentOf(client, handle);
+}
+
+/** How far an assessment is, and all of it where it is whole. @throws VmferryError `Unreachable` without a worker. */
+export async function askFleet(
+  { client }: ConnectedClient,
+  { workflowId, runId }: Found,
+): Promise<{ status: FleetStatus; assessment: FleetAssessment | null }> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const status = fleetStatus.parse(await asked(client, handle, 'getStatus'));
+  return { status, assessment: status.summary ? await assessmentOf(client, handle) : null };
+}
+
+/** An assessment that goes on, or did not come to its end, as lines. */
+export function fleetLines({ source, target, phase, counts, total, error }: FleetStatus, workflowId: string): string {
+  const { ready, readyWithWarnings, blocked, unreadable } = counts;
+  return [
+    `${source} -> ${target}   ${phase}`,
+    `  workflow   ${workflowId}`,
+    `  assessed   ${counts.vms} of ${total ?? 'how many is not known yet'}: ${ready} ready, ${readyWithWarnings} with warnings, ${blocked} blocked, ${unreadable} unreadable`,
+    ...(error ? [`  error      ${error.message}`, ...(error.remedy ? [`             ${error.remedy}`] : [])] : []),
+  ]
+    .flatMap((line) => line.split('\n'))
+    .map((line) => `${printable(line)}\n`)
+    .join('');
+}
+
+/** The assessment for people; the exit status tells whether something stands against it. */
+export function printFleet(context: Context, fleet: FleetAssessment): number {
+  context.out(fleetText(fleet, context.columns));
+  return exitOfFleet(fleet);
+}
+
+export function exitOfFleet({ counts, findings }: FleetAssessment): number {
+  const stops = findings.some((each) => each.severity === 'blocking' && each.waivedBy === undefined);
+  return counts.blocked + counts.unreadable > 0 || stops ? BLOCKED : DONE;
+}
+
+async function assessmentOf(client: Client, handle: WorkflowHandle): Promise<FleetAssessment> {
+  const { summary, parts } = answer.parse(await asked(client, handle, 'getAssessment'));
+  if (!summary) throw new VmferryError('Internal', `the assessment ${handle.workflowId} has ended without a summary`);
   return { ...summary, vms: parts.flatMap(unpackVms) };
 }
 
-async function followed(context: Context, handle: WorkflowHandle): Promise<void> {
+async function asked(client: Client, handle: WorkflowHandle, query: string): Promise<unknown> {
+  try {
+    return await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () => handle.query(query));
+  } catch (error) {
+    throw noAnswer(handle.workflowId, error);
+  }
+}
+
+async function followed(context: Context, handle: WorkflowHandle, lines: JsonLines | null): Promise<void> {
   const end = { reached: false };
   const ended = handle.result().finally(() => (end.reached = true));
   ended.catch(() => undefined);
@@ -57,7 +122,8 @@ async function followed(context: Context, handle: WorkflowHandle): Promise<void>
       () => null,
     );
     const line = status?.total != null ? `assessed ${status.counts.vms} of ${status.total}` : '';
-    if (line !== '' && line !== said) context.err(`${line}\n`);
+    if (lines && status) lines.draw(status);
+    else if (line !== '' && line !== said) context.err(`${line}\n`);
     said = line || said;
     await Promise.race([
       sleep(REFRESH_MS, undefined, { signal: context.signal }).catch(() => undefined),

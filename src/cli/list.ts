@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { formatInstant } from '../model/format.js';
 import { columns, printJson, withClient } from './context.js';
-import { listMigrations, type Found } from './find.js';
+import { ALL_TYPES, FLEET_TYPE, listMigrations, type Found } from './find.js';
 import type { Verbs } from './program.js';
 
 interface Options {
@@ -14,7 +14,7 @@ const MOST = 200;
 
 export function addList(verbs: Verbs): void {
   verbs
-    .verb('list', 'List migrations: those that run, or all', 'vmferry list --all')
+    .verb('list', 'List migrations and assessments of many VMs: those that run, or all', 'vmferry list --all')
     .option('-a, --all', 'those that have ended too')
     .option('--limit <count>', 'at most this many', wholeNumber, MOST)
     .option('--json', 'print JSON')
@@ -22,7 +22,7 @@ export function addList(verbs: Verbs): void {
       verbs.action(async ({ all, limit, json }: Options) => {
         const { context } = verbs;
         const found = await withClient(context, ({ client, settings }) =>
-          listMigrations(client, settings.namespace, all ? null : "ExecutionStatus = 'Running'", limit),
+          listMigrations(client, settings.namespace, all ? null : "ExecutionStatus = 'Running'", limit, ALL_TYPES),
         );
         if (json) printJson(context, found);
         else if (found.length === 0)
@@ -39,7 +39,7 @@ function row(each: Found): string[] {
   const phase = each.running || each.state === 'COMPLETED' ? phaseOf(each) : each.state.toLowerCase();
   const started = formatInstant(each.startedAt.toISOString());
   return [
-    each.vm,
+    each.type === FLEET_TYPE ? '(many)' : each.vm,
     each.source,
     each.target,
     phase || each.state.toLowerCase(),

@@ -2,7 +2,8 @@ import { downtimeInWords } from '../model/estimate.js';
 import { blockers } from '../model/finding.js';
 import { formatDuration } from '../model/format.js';
 import type { MigrationStatus } from '../model/status.js';
-import { columns, printable, type Context } from './context.js';
+import { printable, type Context } from './context.js';
+import { linesOf, proseWidth, wrapped } from './wrap.js';
 
 /**
  * Says on standard error what a migration failed for and what to do about it, so that it is read beside data too. Findings
@@ -16,18 +17,24 @@ export function printTrouble(context: Context, { outcome, error, findings }: Mig
     if (line !== '') context.err(`${index === 0 ? '' : '  '}${line.split('\n').map(printable).join('\n  ')}\n`);
 }
 
-/** What a move was reckoned to take, as two lines with how that was estimated. */
+/** What a move was reckoned to take, and how that was estimated. */
 export function printEstimate(context: Context, { estimate }: MigrationStatus): void {
   if (!estimate) return;
   const { copyMs, copyHow, downtimeHow } = estimate;
-  context.out(`Copying:  about ${formatDuration(copyMs)}: ${printable(copyHow)}.\n`);
-  context.out(`Downtime: ${downtimeInWords(estimate)}. ${printable(downtimeHow)}\n`);
+  const texts = [
+    `Copying: about ${formatDuration(copyMs)}: ${copyHow}.`,
+    `Downtime: ${downtimeInWords(estimate)}. ${downtimeHow}`,
+  ];
+  context.out(linesOf(texts.flatMap((text) => wrapped(text, proseWidth(context.columns)))));
 }
 
-/** The findings of a dry run as a table; that there are none is said unless it failed before it could look. */
+/** The findings of a dry run, each with what to do; that there are none is said unless it failed before it could look. */
 export function printFindings(context: Context, { findings, error }: MigrationStatus): void {
   if (findings.length === 0 && !error) context.out('Nothing stands against it.\n');
-  if (findings.length === 0) return;
-  const rows = findings.map((each) => [each.waivedBy ? 'waived' : each.severity, each.id, each.message, each.remedy]);
-  context.out(columns([['SEVERITY', 'RULE', 'FOUND', 'WHAT TO DO'], ...rows]));
+  const width = proseWidth(context.columns);
+  for (const { severity, id, message, remedy, waivedBy } of findings) {
+    const waived = waivedBy === undefined ? [] : [`Waived: ${waivedBy}`];
+    const texts = [message, remedy, ...waived].flatMap((text) => wrapped(text, width, '  '));
+    context.out(linesOf([`${waivedBy === undefined ? severity : 'waived'} ${id}`, ...texts]));
+  }
 }

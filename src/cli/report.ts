@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadConfig, reportsDirectory } from '../config.js';
+import { VmferryError } from '../errors.js';
 import { cannotWrite, checkFolder } from '../file-trouble.js';
 import type { MigrationStatus } from '../model/status.js';
-import { buildReport, writeReport } from '../report/index.js';
+import { writeFleetReport } from '../report/fleet-write.js';
+import { buildReport, writeReport, type WrittenReport } from '../report/index.js';
 import { askStatus } from './ask.js';
 import { printJson, withClient, type Context } from './context.js';
-import { findMigration } from './find.js';
+import { askFleet } from './fleet.js';
+import { ALL_TYPES, FLEET_TYPE, findMigration } from './find.js';
 import type { Verbs } from './program.js';
 
 interface Options {
@@ -22,7 +25,7 @@ export function addReport(verbs: Verbs): void {
       'Write the report of a migration, of a running one too, as JSON and HTML',
       'vmferry report web01 --out ./web01-report',
     )
-    .argument('<migration>', "a VM's name, a workflow's id or a migration's id")
+    .argument('<migration>', "a VM's name, a workflow's id or a migration's id; or an assessment of many")
     .option('-o, --out <dir>', 'folder for report.json and report.html', 'report')
     .option('--config <file>', 'vmferry.yaml, which says where the worker keeps evidence')
     .option('--json', 'print the report as JSON; write no files')
@@ -34,10 +37,23 @@ const ELSEWHERE = 'Name another folder with --out, or print the report with --js
 async function report(context: Context, name: string, { out, json, config }: Options): Promise<undefined> {
   const folder = resolve(out ?? 'report');
   if (!json) await checkFolder(folder, ELSEWHERE);
-  const { status, endedAt } = await withClient(context, async (connected) => {
-    const found = await findMigration(connected, name);
-    return { status: await askStatus(connected.client, found), endedAt: found.closedAt?.toISOString() };
+  const told = await withClient(context, async (connected) => {
+    const found = await findMigration(connected, name, ALL_TYPES);
+    if (found.type === FLEET_TYPE) return { found, fleet: (await askFleet(connected, found)).assessment };
+    return { found, status: await askStatus(connected.client, found) };
   });
+  if (told.status === undefined) {
+    const { fleet } = told;
+    if (!fleet)
+      throw new VmferryError('NotFound', `cannot report on ${told.found.workflowId}: it is not at its end`, {
+        remedy: `\`vmferry watch ${told.found.workflowId}\` waits for it.`,
+      });
+    if (json) printJson(context, fleet);
+    else printPaths(context, await kept(folder, () => writeFleetReport(folder, fleet)));
+    return undefined;
+  }
+  const { status } = told;
+  const endedAt = told.found.closedAt?.toISOString();
   const built = buildReport(status, endedAt);
   if (json) {
     printJson(context, built);
@@ -45,10 +61,7 @@ async function report(context: Context, name: string, { out, json, config }: Opt
   }
   const folders = await evidenceFolders(status, config);
   const pictures = await picturesFor(status, folders);
-  const written = await writeReport(folder, built, pictures).catch((cause: unknown) => {
-    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(folder, cause, ELSEWHERE) : cause;
-  });
-  context.out(`${written.html}\n${written.json}\n`);
+  printPaths(context, await kept(folder, () => writeReport(folder, built, pictures)));
   const missing = status.evidence.filter(({ path }) => path !== null && !(path in pictures));
   if (missing.length > 0) {
     const names = missing.map(({ path }) => path).join(', ');
@@ -58,6 +71,18 @@ async function report(context: Context, name: string, { out, json, config }: Opt
     );
   }
   return undefined;
+}
+
+async function kept(folder: string, write: () => Promise<WrittenReport>): Promise<WrittenReport> {
+  try {
+    return await write();
+  } catch (cause) {
+    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(folder, cause, ELSEWHERE) : cause;
+  }
+}
+
+function printPaths(context: Context, { html, json }: WrittenReport): void {
+  context.out(`${html}\n${json}\n`);
 }
 
 /** Where the worker keeps evidence, as far as this machine knows: beside its report, and where `vmferry.yaml` says. */

@@ -131,7 +131,9 @@ function preparationLines({ preparation }: MigrationStatus): string[] {
 function findingLines(status: MigrationStatus): string[] {
   return status.findings
     .filter((each) => each.severity !== 'info')
-    .map((each) =>
-      field(each.waivedBy === undefined ? each.severity : 'waived', `${each.id}: ${each.message} ${each.remedy}`),
+    .map(({ severity, id, message, remedy: cure, waivedBy }) =>
+      waivedBy === undefined
+        ? field(severity, `${id}: ${message} ${cure}`)
+        : field('waived', `${id}: ${message} Waived: ${waivedBy}`),
     );
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from '@temporalio/worker';
+import type { FleetActivities } from '../../activities/fleet-io.js';
 import type { MigrationActivities } from '../../activities/io.js';
 import { migrationStatus, type MigrationStatus } from '../../src/model/status.js';
 import { connectClient, type ConnectedClient } from '../../src/temporal.js';
@@ -30,7 +31,7 @@ export class CliServer {
 
   /** @param change activities of a test's own, given those of the world. */
   static async start(
-    change: (plain: MigrationActivities) => Partial<MigrationActivities> = () => ({}),
+    change: (plain: MigrationActivities) => Partial<MigrationActivities & FleetActivities> = () => ({}),
   ): Promise<CliServer> {
     const environment = await Environment.start();
     const world = new FakeWorld();

@@ -95,6 +95,20 @@ test('a migration that blocking findings stopped says on standard error what eac
   }
 });
 
+test('findings of one VM are told in lines that fit a terminal, each with what to do, waived ones with the reason', async () => {
+  const waived = { ...UNMAPPED, id: 'vm.uuid-in-use', waivedBy: 'the old copy there is removed tonight' };
+  server.world.findings = [UNMAPPED, waived];
+  try {
+    const { exit, out } = await server.vmferry('assess', 'lines02', '--from', 'dc-old', '--to', 'dc-new');
+    assert.equal(exit, 3);
+    assert.match(out, /^blocking network\.unmapped\n {2}The network "prod" .*\n {2}Map it under networks/m);
+    assert.match(out, /^waived vm\.uuid-in-use\n(?: {2}.*\n)+ {2}Waived: the old copy there is removed tonight\n/m);
+    for (const line of out.split('\n')) assert.ok(line.length <= 80, line);
+  } finally {
+    server.world.findings = [];
+  }
+});
+
 test('a request that the workflow refused is told with its reason', async () => {
   const connected = await server.connect();
   const start = { taskQueue: 'vmferry', workflowId: 'by-hand', args: [{ vm: 'web01', source: 'DC OLD' }] };

@@ -2,16 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { Context } from '@temporalio/activity';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
-import type { FleetActivities } from '../../activities/fleet-io.js';
-import { countOf, fleetStatus, type FleetStatus } from '../../src/model/fleet.js';
-import { summarizeFleet, unreadable } from '../../src/checks/fleet.js';
-import { rateFrom } from '../../src/checks/rate.js';
-import { packVms, unpackVms } from '../../src/report/fleet-part.js';
-import { TARGET } from '../checks/facts.js';
+import { fleetStatus, type FleetStatus } from '../../src/model/fleet.js';
+import { unpackVms } from '../../src/report/fleet-part.js';
 import { bundleWith, Environment, record } from './environment.js';
+import { FakeFleet } from './fake-fleet.js';
 
 /** The workflow over activities that read no site: `names` are there, those that begin with "bad" cannot be read. */
 
@@ -21,51 +17,8 @@ before(async () => {
 });
 after(() => environment.stop());
 
-const broken = { code: 'ToolFailed', message: 'no such image', remedy: null };
-const vmOf = (name: string) => {
-  const none = unreadable(name, broken);
-  return name.startsWith('bad') ? none : { ...none, error: null, readiness: 'ready' as const };
-};
-
-class Fleet implements FleetActivities {
-  readonly batches: string[][] = [];
-  failure: Error | null = null;
-  holds = false;
-  cancelled = false;
-  constructor(readonly names: readonly string[]) {}
-
-  surveyFleet: FleetActivities['surveyFleet'] = (request) => {
-    if (this.failure) throw this.failure;
-    return Promise.resolve({ vms: [...this.names], rate: rateFrom(request) });
-  };
-
-  assessBatch: FleetActivities['assessBatch'] = async ({ vms: names, mostCharacters }) => {
-    this.batches.push(names);
-    if (this.holds) await heldUntilCancelled().finally(() => (this.cancelled = true));
-    const vms = names.map(vmOf);
-    const blocked = vms.filter(({ readiness }) => readiness !== 'ready').map(({ name }) => name);
-    return { counts: countOf(vms), blocked, part: packVms(vms, mostCharacters) };
-  };
-
-  reportFleet: FleetActivities['reportFleet'] = ({ request, rate, startedAt, parts, assessmentId }) => {
-    const times = { startedAt, endedAt: new Date().toISOString() };
-    const summary = summarizeFleet(parts.flatMap(unpackVms), { ...TARGET, boots: true }, request, rate, times);
-    return Promise.resolve({ summary, path: `/reports/${assessmentId}/report.html` });
-  };
-}
-
-async function heldUntilCancelled(): Promise<never> {
-  const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(), 100);
-  try {
-    return await context.cancelled;
-  } finally {
-    clearInterval(beat);
-  }
-}
-
 async function assessing(
-  fleet: Fleet,
+  fleet: FakeFleet,
   more: Record<string, unknown>,
   script: (handle: WorkflowHandle) => Promise<void>,
   recordAs: string | null = null,
@@ -118,7 +71,7 @@ const failed = async (handle: WorkflowHandle): Promise<ApplicationFailure> => {
 };
 
 test('120 VMs are assessed in three batches; one that cannot be read is a line, and a few events tell it all', async () => {
-  const fleet = new Fleet(Array.from({ length: 120 }, (_, index) => (index === 70 ? 'bad70' : `vm${index}`)));
+  const fleet = new FakeFleet(Array.from({ length: 120 }, (_, index) => (index === 70 ? 'bad70' : `vm${index}`)));
   await assessing(
     fleet,
     {},
@@ -147,7 +100,7 @@ test('120 VMs are assessed in three batches; one that cannot be read is a line, 
 });
 
 test('a source without VMs is assessed as well', async () => {
-  const fleet = new Fleet([]);
+  const fleet = new FakeFleet([]);
   await assessing(fleet, {}, async (handle) => {
     assert.deepEqual(((await handle.result()) as { counts: { vms: number } }).counts.vms, 0);
     assert.deepEqual(fleet.batches, []);
@@ -155,7 +108,7 @@ test('a source without VMs is assessed as well', async () => {
 });
 
 test('a wrong request fails at once, with a line for each wrong field', async () => {
-  await assessing(new Fleet([]), { vms: [], storage: '', targetName: 'x' }, async (handle) => {
+  await assessing(new FakeFleet([]), { vms: [], storage: '', targetName: 'x' }, async (handle) => {
     const { type, message } = await failed(handle);
     assert.equal(type, 'InvalidRequest');
     const [, ...lines] = message.split('\n');
@@ -168,7 +121,7 @@ test('a wrong request fails at once, with a line for each wrong field', async ()
 });
 
 test('what the sites refuse is told with what to do about it, in the error and in the status', async () => {
-  const fleet = new Fleet([]);
+  const fleet = new FakeFleet([]);
   fleet.failure = ApplicationFailure.create({
     ...{
       type: 'InvalidRequest',
@@ -187,7 +140,7 @@ test('what the sites refuse is told with what to do about it, in the error and i
 });
 
 test('cancelling stops the activity that runs, and the assessment', async () => {
-  const fleet = new Fleet(['web01']);
+  const fleet = new FakeFleet(['web01']);
   fleet.holds = true;
   await assessing(fleet, {}, async (handle) => {
     while (fleet.batches.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
