@@ -27,9 +27,14 @@ export function attachmentOf(item: OvfItem, envelope: OvfEnvelope): Attachment {
   return disk ? { kind: 'disk', id, disk } : { kind: 'missing', name: resource };
 }
 
-/** oVirt: `imageGroup/imageId`, of which the second is the disk's; others: the bare id. */
-function oldStyle(resource: string, envelope: OvfEnvelope): string {
-  return envelope.disks.has(resource) ? resource : (resource.split('/').at(-1) ?? '');
+/**
+ * oVirt: `imageGroup/imageId`, of which the second is the disk's; others: the bare id, or what virt-v2v writes for oVirt's
+ * API (`-o vdsm`), the id of the disk's file.
+ */
+function oldStyle(resource: string, { disks }: OvfEnvelope): string {
+  const last = resource.split('/').at(-1) ?? '';
+  const byFile = [...disks].find(([, disk]) => disk.get('fileRef') === resource)?.[0];
+  return [resource, last].find((id) => disks.has(id)) ?? byFile ?? last;
 }
 
 /** The file that holds a disk; null where it has none; undefined where the envelope lacks it. */

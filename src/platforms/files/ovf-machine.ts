@@ -18,6 +18,8 @@ export interface MachineFacts {
   serialPorts: number | null;
   /** VirtualBox has addresses only there; in the order of the items. */
   adapters: readonly { mac: string | null; model: string | null }[];
+  /** Drives for CDs and floppies; VirtualBox has empty ones only there. Null where nothing is said beside the items. */
+  removable: VmDescription['removable'] | null;
   /** Settings that are not carried over. */
   left: string[];
   findings: Finding[];
@@ -34,7 +36,15 @@ export function nothingSaid(): MachineFacts {
       cpuModel: null,
       guestOs: null,
     },
-    ...{ machine: null, clock: null, display: null, sound: undefined, serialPorts: null, adapters: [] },
+    ...{
+      machine: null,
+      clock: null,
+      display: null,
+      sound: undefined,
+      serialPorts: null,
+      adapters: [],
+      removable: null,
+    },
     ...{ left: [], findings: [] },
   };
 }
@@ -57,6 +67,7 @@ export function merged(all: readonly MachineFacts[]): MachineFacts {
     sound: all.map((each) => each.sound).find((each) => each !== undefined),
     serialPorts: first((each) => each.serialPorts),
     adapters: all.find((each) => each.adapters.length > 0)?.adapters ?? [],
+    removable: first((each) => each.removable),
     left: all.flatMap((each) => each.left),
     findings: all.flatMap((each) => each.findings),
   };

@@ -3,6 +3,7 @@ import { isTrue } from './ovf-envelope.js';
 import { nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { macAddress, wholeNumber } from './foreign-values.js';
+import { removableAt } from './vbox-disks.js';
 
 const SOUND_MODELS = new Map([
   ['AC97', 'ac97'],
@@ -40,6 +41,8 @@ export function virtualBoxFacts(system: OvfNode, what: string): MachineFacts {
       ?.all('Port')
       .filter((port) => isTrue(port.get('enabled'))).length ?? 0;
   facts.adapters = adaptersOf(part('Network'));
+  // Before 1.15 beside the hardware.
+  facts.removable = removableIn(hardware?.first('StorageControllers') ?? machine.first('StorageControllers'));
   facts.findings = findingsOf(machine, hardware);
   return facts;
 }
@@ -48,6 +51,14 @@ function soundOf(audio: OvfNode | null): string | null {
   if (!audio || audio.get('enabled')?.toLowerCase() === 'false') return null;
   const controller = audio.get('controller') ?? 'AC97';
   return SOUND_MODELS.get(controller) ?? controller;
+}
+
+function removableIn(storage: OvfNode | null): MachineFacts['removable'] {
+  if (!storage) return null;
+  return storage.all('StorageController').flatMap((controller) => {
+    const kinds = controller.all('AttachedDevice').map((each) => each.get('type'));
+    return removableAt(controller.get('type'), kinds);
+  });
 }
 
 function adaptersOf(network: OvfNode | null): MachineFacts['adapters'] {

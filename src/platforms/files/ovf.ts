@@ -62,7 +62,7 @@ function describeSystem(system: OvfSystem, envelope: OvfEnvelope): FoundDisks & 
     memoryBytes: memoryBytes(items, what, findings),
     cpu: describeCpu(items, facts, what, findings),
     disks: found.disks,
-    removable: found.removable,
+    removable: facts.removable ?? found.removable,
     nics: describeNics(items, facts, envelope, findings),
     display: displayOf(items, facts, envelope),
     sound: soundOf(items, facts, what),

@@ -13,6 +13,8 @@ export interface TarHeader {
   sizeBytes: number;
   /** `0` for a file of any format. */
   type: string;
+  /** Name of the user who made it. */
+  owner: string;
 }
 
 /** What stands in the extended header of a member (`x`) or of all that follow (`g`), by keyword. */
@@ -34,6 +36,7 @@ export function parseTarHeader(block: Buffer, where: string): TarHeader {
     nameBytes: prefix.length > 0 ? Buffer.concat([prefix, Buffer.from('/'), name]) : name,
     sizeBytes: sizeOf(block.subarray(124, 136), where),
     type,
+    owner: posix ? upToNul(block.subarray(265, 297)).toString('latin1') : '',
   };
 }
 

@@ -24,6 +24,8 @@ const MAX_MEMBERS = 10_000;
 const MAX_HEADERS = 4 * MAX_MEMBERS;
 const MAX_EXTENSION_BYTES = 1024 * 1024;
 const READ_AHEAD_BYTES = 32 * 1024;
+/** VirtualBox (7.2.22 does so) ends an archive with its last member; what it makes is known by this owner. */
+const WITHOUT_END = /^vboxovf\d\d$/;
 
 /** What is in no way content of its own, for messages. */
 const REFUSED: Record<string, string> = {
@@ -37,7 +39,8 @@ const REFUSED: Record<string, string> = {
 
 /**
  * The regular files of an archive, in their order; folders are left out, and a `./` before a name is taken off. Reads
- * v7, ustar, pax and GNU. An archive is refused as a whole for anything in it that a reader could take in two ways.
+ * v7, ustar, pax and GNU. An archive is refused as a whole for anything in it that a reader could take in two ways, and
+ * where no mark ends it, except for VirtualBox's, which have none: of those, a missing member is missed by its descriptor.
  * @throws VmferryError `HostileInput`, naming the byte and where possible the member.
  */
 export async function readTarIndex(archive: RandomAccess, signal?: AbortSignal): Promise<TarMember[]> {
@@ -45,7 +48,9 @@ export async function readTarIndex(archive: RandomAccess, signal?: AbortSignal):
   const members = new Map<string, TarMember>();
   const extensions = new Extensions();
   let at = 0;
+  let endsSo = false;
   for (let headers = 0; ; headers++) {
+    if (endsSo && at === archive.sizeBytes && extensions.empty) return [...members.values()];
     const where = `${archive.name} at byte ${at}`;
     if (headers >= MAX_HEADERS) throw hostileTar(where, `it has more than ${MAX_HEADERS} headers`);
     const block = await bytes(at, BLOCK_BYTES);
@@ -64,6 +69,7 @@ export async function readTarIndex(archive: RandomAccess, signal?: AbortSignal):
       at = nextBlock(data + header.sizeBytes);
       continue;
     }
+    endsSo = WITHOUT_END.test(header.owner);
     const member = extensions.applyTo(header, where);
     if (data + member.sizeBytes > archive.sizeBytes) {
       throw hostileTar(where, `the data of ${shown(member.name)} goes beyond its end at byte ${archive.sizeBytes}`);

@@ -86,11 +86,20 @@ export function hardDisks(machine: XmlElement, what: string): ListedDisks {
 
 export function describeRemovable(machine: XmlElement): VmDescription['removable'] {
   return controllers(machine).flatMap((controller) => {
-    const bus = CONTROLLERS.get(controller.get('type') ?? '')?.bus ?? 'sata';
-    return controller.all('AttachedDevice').flatMap((each): VmDescription['removable'] => {
-      if (each.get('type') === 'DVD') return [{ kind: 'cdrom', bus }];
-      return each.get('type') === 'Floppy' ? [{ kind: 'floppy', bus: 'fdc' }] : [];
-    });
+    const kinds = controller.all('AttachedDevice').map((each) => each.get('type') ?? null);
+    return removableAt(controller.get('type') ?? null, kinds);
+  });
+}
+
+/** Of the devices at a controller, by their types, the drives for what can be taken out. */
+export function removableAt(
+  controllerType: string | null,
+  deviceTypes: readonly (string | null)[],
+): VmDescription['removable'] {
+  const bus = CONTROLLERS.get(controllerType ?? '')?.bus ?? 'sata';
+  return deviceTypes.flatMap((type): VmDescription['removable'] => {
+    if (type === 'DVD') return [{ kind: 'cdrom', bus }];
+    return type === 'Floppy' ? [{ kind: 'floppy', bus: 'fdc' }] : [];
   });
 }
 
@@ -99,10 +108,14 @@ function removableDevices(machine: XmlElement): XmlElement[] {
   return devices.filter((each) => ['DVD', 'Floppy'].includes(each.get('type') ?? ''));
 }
 
+/** In the order in which VirtualBox's export lists them, too, in whatever order they were made. */
+const BUS_ORDER: readonly DiskBus[] = ['ide', 'sata', 'scsi', 'virtio', 'nvme'];
+
 /** They stand in the hardware since 1.15 or so, and before that beside it. */
 function controllers(machine: XmlElement): XmlElement[] {
   const places = [machine.at('Hardware/StorageControllers'), machine.at('StorageControllers')];
-  return places.flatMap((each) => each?.all('StorageController') ?? []);
+  const rank = (each: XmlElement) => BUS_ORDER.indexOf(CONTROLLERS.get(each.get('type') ?? '')?.bus ?? 'sata');
+  return places.flatMap((each) => each?.all('StorageController') ?? []).sort((a, b) => rank(a) - rank(b));
 }
 
 function inOrder(controller: XmlElement, what: string): { element: XmlElement; port: number; device: number }[] {

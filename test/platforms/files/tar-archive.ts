@@ -9,6 +9,8 @@ export interface HeaderParts {
   type?: string;
   magic?: string;
   prefix?: string;
+  /** Name of the user who made it. */
+  owner?: string;
   /** Whether bytes count as signed in the checksum. */
   signed?: boolean;
 }
@@ -23,6 +25,7 @@ export function header({ name = 'x', size = '0', type = '0', magic = 'ustar\x000
   block.write('00000000000\0', 136);
   block.write(type, 156, 1, 'latin1');
   block.write(magic, 257, 8, 'latin1');
+  block.write(more.owner ?? '', 265, 32, 'latin1');
   block.write(more.prefix ?? '', 345, 155);
   block.fill(' ', 148, 156);
   const sum = block.reduce((total, byte) => total + (more.signed && byte > 127 ? byte - 256 : byte), 0);

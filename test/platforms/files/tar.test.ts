@@ -120,6 +120,19 @@ test('the message about a cut off archive says where it ends, and which file is 
   await refused([member({ name: 'a' }, 'a')], /test\.ova at byte 1024: it is cut off: it ends at byte 1024/);
 });
 
+test("an archive of VirtualBox's ends with its last member, and only there", async () => {
+  const ours = (parts: Parameters<typeof member>[0], data = 'x') => member({ owner: 'vboxovf20', ...parts }, data);
+  const whole = Buffer.concat([ours({ name: 'vm.ovf' }), ours({ name: 'disk.vmdk' })]);
+  assert.deepEqual(
+    (await indexOf(whole)).map(({ name }) => name),
+    ['vm.ovf', 'disk.vmdk'],
+  );
+  for (const cut of [512, 1025, 1536, 2047]) await refused([whole.subarray(0, cut)], /at byte \d+/);
+  await refused([whole, member({ name: 'foreign' }, 'x')], /cut off: it ends at byte 3072/);
+  await refused([whole, header({ type: 'x', size: '0', owner: 'vboxovf20' })], /at byte \d+/);
+  await refused([member({ name: 'a', owner: 'vboxovf20', magic: 'ustar  \0' }, 'a')], /cut off/);
+});
+
 test('a header with any bit turned is refused', async () => {
   const whole = Buffer.concat([member({ name: 'disk.vmdk' }, 'content'), END]);
   for (const at of [0, 5, 99, 100, 124, 134, 148, 150, 153, 156, 257, 263, 345, 400, 511]) {
