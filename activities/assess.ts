@@ -27,10 +27,12 @@ export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 
 async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): Promise<Assessment> {
   const signal = signalOf();
   const { source, target } = checkSides(deps, ref, ref.vm);
-  const [found, facts, claim] = await Promise.all([
+  const [found, facts, claim, here, there] = await Promise.all([
     source.describe(ref.vm, signal),
     target.targetFacts(storagesOf(request), signal),
     source.readClaim(ref.vm, signal),
+    source.tools(signal),
+    target.tools(signal),
   ]);
   if (claim && claim.migrationId !== ref.migrationId) {
     throw new VmferryError(
@@ -43,8 +45,8 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   }
   const run = await source.runState(ref.vm, signal);
   const running = run?.state === 'running' || run?.state === 'paused';
-  const there = { ...facts, ...target.abilities, samePlatform: source.platform === target.platform };
-  const plan = planMove(found, there, request);
+  const place = { ...facts, ...target.abilities, samePlatform: source.platform === target.platform };
+  const plan = planMove(found, place, request);
   const limits = plan.package && target.packaging ? target.packaging.limits(plan.package) : facts.limits;
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const asked = request.prepareGuest;
@@ -59,6 +61,8 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
       migrationId: ref.migrationId,
       readiness: inside,
       guest: looked,
+      seen: guest,
+      tools: { source: here, target: there },
       targetName: ref.targetName,
       found,
       plan,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { assessOne, requestFor, summarizeFleet, unreadable } from '../src/checks/fleet.js';
+import { assessOne, requestFor, summarizeFleet, unreadable, type FleetRead } from '../src/checks/fleet.js';
 import { checkNetworks, planMove, storagesOf } from '../src/checks/plan.js';
 import { asVmferryError, VmferryError } from '../src/errors.js';
 import { isGlob, matchesGlob } from '../src/guest/glob.js';
@@ -90,13 +90,18 @@ async function batch(
   const signal = signalOf();
   const { source, target } = checkSides(deps, request);
   // Once for all of them.
-  const facts = await target.targetFacts(storagesOf(request), signal);
+  const [facts, here, there] = await Promise.all([
+    target.targetFacts(storagesOf(request), signal),
+    source.tools(signal),
+    target.tools(signal),
+  ]);
+  const tools = { source: here, target: there };
   const vms: FleetVm[] = [];
   const left = names.map((name, index) => ({ name, index }));
   const work = async () => {
     for (let next = left.shift(); next; next = left.shift()) {
       signal.throwIfAborted();
-      const sides = { source, target, facts, rate, request };
+      const sides = { source, target, facts, tools, rate, request };
       vms[next.index] = await assessNamed(sides, next.name, signal).catch((error: unknown) => {
         // What fails the whole ends the others' work too.
         left.length = 0;
@@ -117,13 +122,14 @@ interface Sides {
   source: Site;
   target: Site;
   facts: TargetFacts;
+  tools: FleetRead['tools'];
   rate: CopyRate;
   request: AssessFleetRequest;
 }
 
 /** What keeps one VM from being read is told of it, and keeps no other from it; a site that is gone fails the whole. */
 async function assessNamed(
-  { source, target, facts, rate, request }: Sides,
+  { source, target, facts, tools, rate, request }: Sides,
   name: string,
   signal: AbortSignal,
 ): Promise<FleetVm> {
@@ -145,6 +151,7 @@ async function assessNamed(
         abilities: source.abilities,
         findings: [...(await claimFindings(source, name, signal)), ...findings],
         target: { ...facts, abilities: target.abilities },
+        tools,
         rate,
       },
       request,

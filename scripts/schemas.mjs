@@ -7,9 +7,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const compiled = (name) => import(pathToFileURL(join(root, 'dist', 'src', name)).href);
 const { publishedSchemas } = await compiled('schemas.js');
 const { fieldTable } = await compiled('request-reference.js');
-const { ruleTable } = await compiled('check-reference.js');
-const { RULES } = await compiled('checks/index.js');
-const { FLEET_RULES } = await compiled('checks/fleet-rules.js');
+const { checkTables } = await compiled('check-reference.js');
 
 const schemas = publishedSchemas();
 const folder = join(root, 'docs', 'schemas');
@@ -22,7 +20,8 @@ for (const [name, schema] of Object.entries(schemas)) {
 }
 
 await fillTables('requests.md', (name) => fieldTable(schemas[name]));
-await fillTables('checks.md', (name) => ruleTable(name === 'rules' ? RULES : FLEET_RULES));
+const tables = checkTables();
+await fillTables('checks.md', (name) => tables[name]);
 
 /** Puts between `<!-- table NAME -->` and `<!-- end -->` of a page what `table` makes of the name. */
 async function fillTables(file, table) {

@@ -10,6 +10,7 @@ import { migrateVmRequest, type MigrateVmRequest } from '../request/migrate-vm.j
 import { vmName } from '../request/names.js';
 import { parseRequest } from '../request/parse.js';
 import { FLEET_RULES } from './fleet-rules.js';
+import type { Facts } from './index.js';
 import { judge, waived } from './judge.js';
 import { planMove } from './plan.js';
 import { COPIES, OVERHEAD } from './storage.js';
@@ -27,6 +28,8 @@ export interface FleetRead {
   /** What the source itself finds. */
   findings: readonly Finding[];
   target: TargetFacts & { abilities: Abilities };
+  /** Programs of both sites. Default: nobody asked. */
+  tools?: Facts['tools'];
   rate: CopyRate;
 }
 
@@ -58,7 +61,7 @@ export function requestFor(fleet: AssessFleetRequest, found: VmDescription): Mig
 
 /** @throws VmferryError `InvalidRequest` where the VM cannot be moved so at all. */
 export function assessOne(read: FleetRead, fleet: AssessFleetRequest): FleetVm {
-  const { found, running, abilities, samePlatform, target, rate } = read;
+  const { found, running, abilities, samePlatform, target, tools = null, rate } = read;
   const request = requestFor(fleet, found);
   const plan = planMove(found, { ...target, ...target.abilities, samePlatform }, request);
   const { findings, estimate } = judge(
@@ -69,6 +72,7 @@ export function assessOne(read: FleetRead, fleet: AssessFleetRequest): FleetVm {
       plan,
       source: { abilities, running, findings: read.findings },
       target,
+      tools,
       rate,
     },
     request,

@@ -1,6 +1,7 @@
 import type { Finding } from '../model/finding.js';
 import type { InspectedGuest } from '../model/guest.js';
 import type { VmDescription } from '../model/vm.js';
+import { addressRules } from './addresses.js';
 import { cpuRules } from './cpu.js';
 import { deviceRules } from './devices.js';
 import { diskRules } from './disks.js';
@@ -17,6 +18,7 @@ import { prepareRules } from './prepare.js';
 import { rehearsalRules } from './rehearsal.js';
 import type { Facts, Rule } from './rule.js';
 import { storageRules } from './storage.js';
+import { toolRules } from './tools.js';
 import { trackingRules } from './tracking.js';
 
 export type { Facts, Rule } from './rule.js';
@@ -26,11 +28,13 @@ const GUEST_RULES = [...guestSystemRules, ...guestDiskRules, ...guestBootRules];
 /** Every rule that knows no platform, in the order in which findings are listed. */
 export const RULES: readonly Rule[] = [
   ...networkRules,
+  ...addressRules,
   ...identityRules,
   ...storageRules,
   ...diskRules,
   ...trackingRules,
   ...hostRules,
+  ...toolRules,
   ...cpuRules,
   ...firmwareRules,
   ...deviceRules,

@@ -22,6 +22,10 @@ export interface Read {
   guest?: InspectedGuest | null;
   /** The inside of the running guest, looked at where its preparation is asked for. Default: not. */
   readiness?: GuestReadiness | null;
+  /** What the running guest answered. Default: nobody asked. */
+  seen?: Facts['seen'];
+  /** Programs of both sites. Default: nobody asked. */
+  tools?: Facts['tools'];
   plan: Plan;
   source: {
     abilities: Abilities;
@@ -41,7 +45,19 @@ export interface Judgement {
 
 /** What stands against the move or should be known before: pure, the same for one VM and for each of a whole site. */
 export function judge(read: Read, request: MigrateVmRequest): Judgement {
-  const { migrationId, targetName, found, guest = null, readiness = null, plan, source, target, rate } = read;
+  const {
+    migrationId,
+    targetName,
+    found,
+    guest = null,
+    readiness = null,
+    seen = null,
+    tools = null,
+    plan,
+    source,
+    target,
+    rate,
+  } = read;
   const facts: Facts = {
     migrationId,
     source: { abilities: source.abilities, running: source.running },
@@ -49,6 +65,8 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
     devicesFrom: plan.conversion && plan.description,
     guest,
     readiness,
+    seen,
+    tools,
     targetName,
     networks: plan.networks,
     disks: plan.disks,

@@ -5,7 +5,8 @@ import type { GuestReadiness } from '../model/guest-inside.js';
 import type { PackagePlan } from '../model/package.js';
 import type { InspectedGuest } from '../model/guest.js';
 import type { PlannedDisk, TargetFacts } from '../model/target.js';
-import type { VmDescription, VmDisk } from '../model/vm.js';
+import type { SiteTools } from '../model/tools.js';
+import type { GuestFacts, VmDescription, VmDisk } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
 
 /**
@@ -22,6 +23,8 @@ export interface Facts {
   guest?: InspectedGuest | null;
   /** The VM with the source's devices, where it is to get others at the target and the guest is looked at for it. Default null. */
   devicesFrom?: VmDescription | null;
+  /** What the running guest answered; null where it does not run, or nobody asked it. Default null. */
+  seen?: GuestFacts | null;
   targetName: string;
   /** The inside of the running guest, looked at where its preparation is asked for; else null. */
   readiness: GuestReadiness | null;
@@ -29,6 +32,8 @@ export interface Facts {
   networks: Readonly<Record<string, string>>;
   disks: readonly PlannedDisk[];
   target: TargetFacts & { abilities: Abilities };
+  /** What works on VMs at both sites; null where nobody asked. Default null. */
+  tools?: { source: SiteTools; target: SiteTools } | null;
   /** What copying is reckoned with. */
   rate: CopyRate;
   /** What is written at a target that boots nothing; null at one that does. */

@@ -38,3 +38,12 @@ export function ofDisk(disk: string, findings: readonly Finding[]): Finding[] {
 export function blockers(findings: readonly Finding[]): Finding[] {
   return findings.filter((each) => each.severity === 'blocking' && each.waivedBy === undefined);
 }
+
+/** A finding that a platform makes by itself, as docs/checks.md lists it. Its id is the key of its platform's list. */
+export interface FindingKind {
+  /** The gravest. */
+  severity: Severity;
+  title: string;
+  /** Where it comes from: a document's section, or what was asked. */
+  basis: string;
+}

@@ -14,6 +14,7 @@ import type {
 import type { ProbeResult } from '../model/status.js';
 import type { PackagePlan } from '../model/package.js';
 import type { PlannedDisk, TargetFacts, TargetLimits } from '../model/target.js';
+import type { SiteTools } from '../model/tools.js';
 import type { GuestFacts, PowerState, VmDescription, VmSummary } from '../model/vm.js';
 import type { Probe } from '../request/probe.js';
 
@@ -75,6 +76,8 @@ export interface VmSite {
   /** As in `vmferry.yaml`: two sites of one platform have the same devices. */
   readonly platform: string;
   readonly abilities: Abilities;
+  /** What works on VMs here. @throws VmferryError `Unreachable`. */
+  tools(signal?: AbortSignal): Promise<SiteTools>;
   /** @throws VmferryError `Unreachable`, `Denied`. */
   inventory(signal?: AbortSignal): Promise<VmSummary[]>;
   /** @throws VmferryError `NotFound`, naming the VMs that exist. */

@@ -67,9 +67,10 @@ function world({ old, new: fresh }: Partial<World> = {}) {
       runState: on,
       guestFacts: guest,
       sourceFindings: [],
+      tools: {},
       ...old,
     },
-    'dc-new': { abilities, targetFacts, listOwned: [], ...fresh },
+    'dc-new': { abilities, targetFacts, listOwned: [], tools: {}, ...fresh },
   };
   const site = (name: string) =>
     new Proxy({} as Site, {
@@ -260,6 +261,18 @@ test('a waiver counts for what is blocking only, and what both the source and a 
   assert.equal(warning?.id, 'host.no-kvm');
   const given = world({ old: { sourceFindings: [warning] }, new: { targetFacts: slow } });
   assert.deepEqual((await assess(given, { waive: { 'host.no-kvm': 'known' } })).findings, [warning]);
+});
+
+test('a check knows what the running guest answered, and the programs of both sites', async () => {
+  const silent = { ...guest, agent: false, addresses: [] };
+  const old = { guestFacts: silent, tools: { libvirt: '9.0.0', 'qemu-img': '7.2.22' } };
+  const { findings } = await assess(world({ old, new: { tools: { libvirt: '10.1.0' } } }));
+  assert.deepEqual(ids(findings), ['address.unknown', 'tools.versions']);
+  assert.match(
+    findings[1]!.message,
+    /at the source libvirt 9\.0\.0, qemu-img 7\.2\.22; at the target libvirt 10\.1\.0\.$/,
+  );
+  assert.deepEqual((await assess(world({ old: { runState: off, guestFacts: silent } }))).findings, []);
 });
 
 test('a check knows whether the VM runs, and what each side can do', async () => {

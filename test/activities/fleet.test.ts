@@ -36,13 +36,20 @@ const describe = (name: string) => {
 function world(more: Partial<Record<keyof Site, unknown>> = {}) {
   const asked: string[] = [];
   const answers: Record<string, unknown> = {
-    ...{ abilities, inventory: NAMES.map((name) => ({ name })), describe, sourceFindings: [], readClaim: null },
+    ...{
+      abilities,
+      inventory: NAMES.map((name) => ({ name })),
+      describe,
+      sourceFindings: [],
+      readClaim: null,
+      tools: {},
+    },
     ...{ runState: { state: 'running', instance: '1', autostart: false }, targetFacts: TARGET, ...more },
   };
   const site = (name: string) =>
     new Proxy({} as Site, {
       get: (_, method: string) => {
-        if (method === 'abilities') return answers[method];
+        if (method === 'abilities' || method === 'platform') return answers[method];
         return async (...args: unknown[]) => {
           asked.push(`${method} ${name}`);
           const answer = answers[method];

@@ -8,6 +8,9 @@ import { describeDomain } from '../../src/platforms/libvirt/describe.js';
 import type { ImageInfo } from '../../src/platforms/libvirt/image-info.js';
 import { LIMITS } from '../../src/platforms/libvirt/limits.js';
 import { parseXml } from '../../src/platforms/xml.js';
+import type { GuestFacts } from '../../src/model/vm.js';
+import { daemonsIn } from '../../src/platforms/libvirt/tools.js';
+import { programsIn } from '../../src/platforms/tool-versions.js';
 import { onVirtio } from '../../src/model/devices.js';
 import { migrateVmRequest, type MigrateVmInput } from '../../src/request/migrate-vm.js';
 
@@ -39,6 +42,10 @@ export interface Given {
   target: Partial<TargetFacts>;
   limits: Partial<TargetLimits>;
   readiness: GuestReadiness | null;
+  /** What the running guest answered. */
+  seen: GuestFacts | null;
+  /** What `virsh version --daemon` and the other programs print at each site; null where they are not asked. */
+  tools: { source: string; target: string } | null;
   networks: Record<string, string>;
   request: Partial<MigrateVmInput>;
   package: PackagePlan | null;
@@ -80,6 +87,8 @@ const PLAIN: Given = {
   target: {},
   limits: {},
   readiness: null,
+  seen: null,
+  tools: null,
   networks: { lan: 'lan' },
   request: {},
   package: null,
@@ -140,6 +149,11 @@ export function factsOf(change: Partial<Given> = {}): Facts {
     vm: { ...(given.toVirtio ? onVirtio(vm) : vm), disks: given.toVirtio ? onVirtio(vm).disks : wanted, findings: [] },
     devicesFrom: given.toVirtio ? vm : null,
     readiness: given.readiness,
+    seen: given.seen,
+    tools: given.tools && {
+      source: { ...daemonsIn(given.tools.source), ...programsIn(given.tools.source) },
+      target: { ...daemonsIn(given.tools.target), ...programsIn(given.tools.target) },
+    },
     targetName: request.targetName ?? vm.name,
     networks: given.networks,
     disks: wanted.map(({ id, sizeBytes }) => ({

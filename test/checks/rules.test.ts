@@ -28,6 +28,21 @@ const SATA_ONLY = { disks: disk('sda', 'sata') };
 const drives = (count: number) =>
   Array.from({ length: count }, (_, index) => disk(`hd${String.fromCharCode(97 + index)}`, 'ide')).join('');
 
+const LIBVIRT_VERSION = `Compiled against library: libvirt 9.0.0
+Using library: libvirt 9.0.0
+Using API: QEMU 9.0.0
+Running hypervisor: QEMU 7.2.22
+Running against daemon: 9.0.0
+`;
+const PROGRAM_VERSIONS = `qemu-img version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)
+Copyright (c) 2003-2022 Fabrice Bellard and the QEMU Project developers
+guestfish 1.48.6
+virt-v2v-in-place 2.2.0
+`;
+const TOOLS = { source: LIBVIRT_VERSION + PROGRAM_VERSIONS, target: LIBVIRT_VERSION + PROGRAM_VERSIONS };
+/** A guest of which nobody knows an address. */
+const SILENT = { agent: false, hostname: null, addresses: [], openPorts: [] };
+
 /** A guest that can be prepared, but for what a test says; and what is asked of it. */
 const inside = (change: Partial<GuestReadiness> = {}, agent: Partial<AgentFacts> = {}): GuestReadiness => ({
   agent: { os: 'debian', mayExec: true, mayTrim: true, mayLook: true, ...agent },
@@ -110,6 +125,8 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
     { memory: `<memory unit='GiB'>4</memory>` },
   ],
   'warning host.cpus': [{ target: { cpus: 1 } }, { target: { cpus: 2 } }],
+  'warning address.unknown': [{ seen: SILENT }, { seen: { ...SILENT, addresses: ['192.0.2.7'] } }],
+  'info tools.versions': [{ tools: TOOLS }, { tools: { source: '', target: '' } }],
   'warning host.no-kvm': [{ target: { accelerator: 'tcg' } }, {}],
   'blocking memory.missing': [{ memory: '' }, {}],
   'warning memory.small': [{ memory: `<memory unit='MiB'>63</memory>` }, { memory: `<memory unit='MiB'>64</memory>` }],
@@ -239,6 +256,23 @@ test('at a target that runs nothing no rule asks for what a host would give', ()
 
 /** Where a rule cannot speak alone. */
 const WITH_OTHERS: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
+  'blocking tools.too-old': [
+    { tools: { ...TOOLS, source: 'qemu-img version 4.2.1 (Debian 1:4.2-3ubuntu6.28)\n' } },
+    { tools: { ...TOOLS, source: 'qemu-img version 5.1.0\n' } },
+  ],
+  'blocking tools.conversion': [
+    { toVirtio: true, ...SATA_ONLY, tools: { ...TOOLS, target: LIBVIRT_VERSION } },
+    { toVirtio: true, ...SATA_ONLY, tools: TOOLS },
+  ],
+  'warning tools.conversion': [
+    { toVirtio: true, ...SATA_ONLY, tools: { ...TOOLS, target: 'guestfish 1.48.6\n' } },
+    {
+      toVirtio: true,
+      ...SATA_ONLY,
+      tools: { ...TOOLS, target: 'guestfish 1.48.6\n' },
+      request: { conversion: 'light' },
+    },
+  ],
   'warning cutover.too-long': [
     { tracked: false, sizeBytes: GIB, request: { cutover: { maxDowntime: '5s' } } },
     { tracked: false, sizeBytes: GIB, request: { cutover: { maxDowntime: '1m' } } },

@@ -139,3 +139,25 @@ test('an agent that is probed and has no channel is worth a warning', () => {
   assert.equal(said({ devices: AGENT, request: { probes } }, 'agent.missing'), '');
   assert.equal(said({ devices: '', able: { guestAgent: false } }, 'agent.missing'), '');
 });
+
+test('versions are told by site, in one sentence, and of a whole site not for each of its VMs', () => {
+  const tools = {
+    source: 'Running against daemon: 8.0.0\nguestfish 1.50.1rhel=9\n',
+    target: 'qemu-img version 9.1.2\n',
+  };
+  assert.match(
+    said({ tools }, 'tools.versions'),
+    /^Found were at the source libvirt 8\.0\.0, libguestfs 1\.50\.1; at the target qemu-img 9\.1\.2\. \|/,
+  );
+  assert.deepEqual(check({ ...factsOf({ tools }), migrationId: null }), []);
+});
+
+test('an unknown address counts only where a probe needs one', () => {
+  const seen = { agent: true, hostname: null, addresses: [], openPorts: [] };
+  assert.match(said({ seen }, 'address.unknown'), /agent names none; nothing tells at the target/);
+  const probes = [{ kind: 'tcp' as const, port: 22 }];
+  assert.match(said({ seen, request: { probes } }, 'address.unknown'), /probes .* without an address cannot pass/);
+  const named = [{ kind: 'tcp' as const, port: 22, address: '192.0.2.7' }, { kind: 'agent' as const }];
+  assert.equal(said({ seen, request: { probes: named } }, 'address.unknown'), '');
+  assert.equal(said({ seen, nics: '' }, 'address.unknown'), '');
+});

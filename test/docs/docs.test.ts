@@ -6,9 +6,7 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { ruleTable } from '../../src/check-reference.js';
-import { FLEET_RULES } from '../../src/checks/fleet-rules.js';
-import { RULES } from '../../src/checks/index.js';
+import { checkTables } from '../../src/check-reference.js';
 import { vmferryConfig } from '../../src/config.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 import { fieldTable } from '../../src/request-reference.js';
@@ -57,20 +55,22 @@ test('the tables of docs/requests.md are those of the code', async () => {
 
 test('the tables of docs/checks.md are those of the rules', async () => {
   const text = await readFile(join(ROOT, 'docs', 'checks.md'), 'utf8');
-  const tables = [...text.matchAll(/<!-- table [\w-]+ -->\n\n([^]*?)\n\n<!-- end -->/g)];
+  const tables = [...text.matchAll(/<!-- table ([\w-]+) -->\n\n([^]*?)\n\n<!-- end -->/g)];
+  const wanted = Object.entries(checkTables());
   assert.deepEqual(
-    tables.map((each) => each[1]),
-    [ruleTable(RULES), ruleTable(FLEET_RULES)],
+    tables.map(([, name, table]) => [name, table]),
+    wanted,
     `docs/checks.md is ${STALE}`,
   );
+  for (const [name, table] of wanted) assert.doesNotMatch(table, /\| \|/, `${name} leaves something out`);
 });
 
-test('what sites and assessments find besides is listed in docs/checks.md, and nothing that nobody finds', async () => {
+test('what assessments and conversions find besides is listed in docs/checks.md, and nothing that nobody finds', async () => {
   const text = await readFile(join(ROOT, 'docs', 'checks.md'), 'utf8');
   const listed = [...text.matchAll(/^- ((?:`[a-z.-]+`(?:, )?)+): .{10,}/gm)].flatMap((match) =>
     [...match[1]!.matchAll(/`([^`]+)`/g)].map((id) => id[1]!),
   );
-  const folders = ['src/platforms/libvirt', 'src/guest/convert', 'activities', 'workflows', 'workflows/phases'];
+  const folders = ['src/guest/convert', 'activities', 'workflows', 'workflows/phases'];
   const raised = new Set<string>();
   const names = await Promise.all(
     folders.map(async (folder) => (await readdir(join(ROOT, folder))).map((name) => join(folder, name))),
@@ -78,9 +78,7 @@ test('what sites and assessments find besides is listed in docs/checks.md, and n
   // What is found where a VM is judged, beside the rules.
   for (const name of [...names.flat().filter((each) => each.endsWith('.ts')), 'src/checks/judge.ts']) {
     const code = await readFile(join(ROOT, name), 'utf8');
-    for (const [, id] of code.matchAll(/(?:\bid: |blocking\()'([a-z]+\.[a-z-]+)'/g)) raised.add(id!);
-    // Those of one disk, in source-findings.ts.
-    for (const [, id] of code.matchAll(/\badd\(\s*'([a-z-]+)'/g)) raised.add(`disk.${id!}`);
+    for (const [, id] of code.matchAll(/\bid: '([a-z]+\.[a-z-]+)'/g)) raised.add(id!);
   }
   assert.deepEqual(listed.sort(), [...raised].sort());
 });

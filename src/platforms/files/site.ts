@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
 import { VmferryError } from '../../errors.js';
+import { LocalHost } from '../../exec/local.js';
+import { programVersions } from '../tool-versions.js';
 import type { RunState, SourceSite, VmSite, Whereabouts } from '../platform.js';
 import type { FilesConnection } from './connect.js';
 import { describe, inventory, withMachine } from './describe.js';
@@ -28,6 +30,7 @@ export function createFilesVmSite(at: FilesConnection): VmSite {
       guestAgent: false,
       isolatedBoot: false,
     },
+    tools: (signal) => programVersions(new LocalHost(), signal),
     inventory: (signal) => inventory(at, signal),
     describe: (vm, signal) => describe(at, vm, signal),
     runState: (vm, signal) => ifThere(() => withMachine(at, vm, () => Promise.resolve(OFF), signal)),

@@ -1,5 +1,5 @@
-import { ofDisk, type Finding } from '../../model/finding.js';
 import { diskBus, type VmDescription, type VmDisk } from '../../model/vm.js';
+import type { LibvirtFinding } from './finding-kinds.js';
 import type { ImageInfo } from './image-info.js';
 import type { XmlElement } from '../xml.js';
 
@@ -34,7 +34,7 @@ export function describeRemovable(domain: XmlElement): VmDescription['removable'
 export function describeDisks(
   domain: XmlElement,
   facts: ReadonlyMap<string, DiskFacts>,
-): { disks: VmDisk[]; findings: Finding[] } {
+): { disks: VmDisk[]; findings: LibvirtFinding[] } {
   const elements = hardDisks(domain);
   const disks = elements.map((element) => {
     const id = diskIdOf(element);
@@ -65,12 +65,12 @@ export function describeDisks(
 }
 
 /** What of a disk could not be described as it is. */
-export function describedFindings(element: XmlElement, known: DiskFacts | undefined): Finding[] {
+export function describedFindings(element: XmlElement, known: DiskFacts | undefined): LibvirtFinding[] {
   const id = diskIdOf(element);
-  return ofDisk(id, [
+  return [
     ...(known?.sizeBytes == null ? [unreadable(id, known?.path ?? null)] : []),
     ...(busOf(element) === null ? [strangeBus(id, element)] : []),
-  ]);
+  ];
 }
 
 /** Numbered ones first, then as the definition lists them; `order` counts in that sequence, the list keeps its own. */
@@ -85,9 +85,10 @@ function busOf(element: XmlElement): VmDisk['bus'] | null {
   return diskBus.safeParse(element.at('target')?.get('bus') ?? 'virtio').data ?? null;
 }
 
-function strangeBus(id: string, element: XmlElement): Finding {
+function strangeBus(id: string, element: XmlElement): LibvirtFinding {
   return {
     id: 'disk.bus',
+    disk: id,
     severity: 'warning',
     message: `Disk ${id} is on the bus "${element.at('target')?.get('bus') ?? ''}", which is not carried over; it becomes a SATA disk.`,
     remedy: 'Make sure that the guest finds its disks by UUID or label, and has a driver for SATA (AHCI).',
@@ -101,9 +102,10 @@ function scsiModel(domain: XmlElement, disk: XmlElement): string | null {
   return own?.get('model') ?? null;
 }
 
-function unreadable(id: string, path: string | null): Finding {
+function unreadable(id: string, path: string | null): LibvirtFinding {
   return {
     id: 'disk.unreadable',
+    disk: id,
     severity: 'blocking',
     message: `The size of disk ${id} (${path ?? 'no file'}) cannot be read.`,
     remedy: 'See whether the file is there and its storage is mounted, or leave the disk behind with excludeDisks.',

@@ -103,7 +103,8 @@ function nicOf(element: XmlElement): VmNic {
     mac: (element.at('mac')?.get('address') ?? '').toLowerCase(),
     network: named ?? type ?? 'unknown',
     networkKind: kind,
-    model: element.at('model')?.get('type') ?? 'rtl8139',
+    // A part of the host's own card has no model that another host could give.
+    model: element.at('model')?.get('type') ?? (type === 'hostdev' ? 'virtio' : 'rtl8139'),
   };
 }
 

@@ -1,4 +1,5 @@
-import type { Finding } from '../../model/finding.js';
+import type { LibvirtFinding } from './finding-kinds.js';
+import { hostDevices } from './host-devices.js';
 import { TUNING } from './tuning.js';
 import type { XmlElement } from '../xml.js';
 
@@ -10,7 +11,7 @@ import type { XmlElement } from '../xml.js';
 /** Devices that are carried over, or that a target makes anew as it needs them. */
 const DEVICES = new Set([
   ...['emulator', 'disk', 'controller', 'interface', 'serial', 'console', 'channel', 'input', 'graphics', 'video'],
-  ...['sound', 'audio', 'rng', 'tpm', 'memballoon', 'hub', 'hostdev', 'memory'],
+  ...['sound', 'audio', 'rng', 'tpm', 'memballoon', 'hub', 'hostdev', 'memory', 'lease'],
 ]);
 
 /** Elements of the domain that are carried over, mean nothing elsewhere, or have a finding of their own. */
@@ -21,10 +22,11 @@ const SETTINGS = new Set([
   ...TUNING,
 ]);
 
-export function notCarriedOver(domain: XmlElement, live: XmlElement | null): Finding[] {
+export function notCarriedOver(domain: XmlElement, live: XmlElement | null): LibvirtFinding[] {
   const devices = domain.at('devices')?.all() ?? [];
   return [
-    ...passthrough(devices),
+    ...hostDevices(domain, live),
+    ...unlikeNics(devices),
     ...variables(domain),
     ...machineSettings(domain),
     ...unknown(domain, devices),
@@ -33,7 +35,7 @@ export function notCarriedOver(domain: XmlElement, live: XmlElement | null): Fin
 }
 
 /** UEFI variables are read from a file (libvirt, formatdomain, "nvram"); elsewhere the target would get new ones unsaid. */
-function variables(domain: XmlElement): Finding[] {
+function variables(domain: XmlElement): LibvirtFinding[] {
   const kind = domain.at('os/nvram')?.get('type') ?? 'file';
   if (kind === 'file') return [];
   return [
@@ -46,62 +48,21 @@ function variables(domain: XmlElement): Finding[] {
   ];
 }
 
-function passthrough(devices: XmlElement[]): Finding[] {
-  const findings: Finding[] = [];
-  const given = devices.filter(
-    (each) => each.name === 'hostdev' || (each.name === 'interface' && each.get('type') === 'hostdev'),
-  );
-  if (given.length > 0) {
-    findings.push({
-      id: 'hostdev.passthrough',
-      severity: 'blocking',
-      message: `${given.length} device(s) of the host are passed through to the VM; they stay where they are.`,
-      remedy: 'Detach them, or waive this finding when the guest can do without.',
-    });
-  }
-  for (const tpm of devices.filter((each) => each.name === 'tpm')) {
-    const backend = tpm.at('backend');
-    const kind = backend?.get('type') ?? 'emulator';
-    if (kind === 'passthrough') {
-      findings.push({
-        id: 'tpm.passthrough',
-        severity: 'blocking',
-        message: "The VM uses the host's own TPM, whose keys cannot leave it.",
-        remedy: 'Unseal what the guest keeps in it (such as disk keys), and remove the device.',
-      });
-    } else if (kind !== 'emulator' || backend?.at('source')) {
-      const where = kind === 'emulator' ? (backend?.at('source')?.get('path') ?? '') : `a TPM of the kind "${kind}"`;
-      findings.push({
-        id: 'tpm.external',
-        severity: 'blocking',
-        message: `The TPM's state is not where libvirt keeps it, but in ${where}; it is not carried over.`,
-        remedy: 'Unseal what the guest keeps in it, or waive this finding when it can start with an empty TPM.',
-      });
-    } else if (backend?.at('encryption')) {
-      findings.push({
-        id: 'tpm.encrypted',
-        severity: 'blocking',
-        message: "The TPM's state is encrypted with a libvirt secret, which is not carried over.",
-        remedy: 'Unseal what the guest keeps in it, or waive this finding when it can start with an empty TPM.',
-      });
-    }
-  }
+/** Cards that are connected in another way than a description says. */
+function unlikeNics(devices: XmlElement[]): LibvirtFinding[] {
   const others = devices.filter(
     (each) => each.name === 'interface' && !['network', 'bridge', 'hostdev'].includes(each.get('type') ?? ''),
   );
-  for (const nic of others) {
-    findings.push({
-      id: 'nic.kind',
-      severity: 'warning',
-      message: `The network card ${nic.at('mac')?.get('address') ?? ''} is connected in a way ("${nic.get('type') ?? ''}") that is not carried over.`,
-      remedy: 'Name a network of the target for it under `networks`.',
-    });
-  }
-  return findings;
+  return others.map((nic) => ({
+    id: 'nic.kind',
+    severity: 'warning',
+    message: `The network card ${nic.at('mac')?.get('address') ?? ''} is connected in a way ("${nic.get('type') ?? ''}") that is not carried over.`,
+    remedy: 'Name a network of the target for it under `networks`.',
+  }));
 }
 
-function machineSettings(domain: XmlElement): Finding[] {
-  const findings: Finding[] = [];
+function machineSettings(domain: XmlElement): LibvirtFinding[] {
+  const findings: LibvirtFinding[] = [];
   const mode = domain.at('cpu')?.get('mode');
   if (mode === 'host-passthrough' || mode === 'host-model' || mode === 'maximum') {
     findings.push({
@@ -147,8 +108,8 @@ function machineSettings(domain: XmlElement): Finding[] {
   return findings;
 }
 
-function unknown(domain: XmlElement, devices: XmlElement[]): Finding[] {
-  const findings: Finding[] = [];
+function unknown(domain: XmlElement, devices: XmlElement[]): LibvirtFinding[] {
+  const findings: LibvirtFinding[] = [];
   const strange = names(devices.filter((each) => !DEVICES.has(each.name)));
   if (strange.includes('filesystem')) {
     findings.push({
@@ -180,7 +141,7 @@ function unknown(domain: XmlElement, devices: XmlElement[]): Finding[] {
 }
 
 /** Whether what runs differs from what would run after the next start, in what counts here. */
-function pending(domain: XmlElement, live: XmlElement | null): Finding[] {
+function pending(domain: XmlElement, live: XmlElement | null): LibvirtFinding[] {
   if (!live) return [];
   const outline = (each: XmlElement) =>
     JSON.stringify([

@@ -1,11 +1,12 @@
-import type { Finding } from '../../model/finding.js';
 import type { VmDescription } from '../../model/vm.js';
 import { parseSizeBytes } from '../../request/units.js';
 import type { LibvirtConnection } from './connect.js';
-import { agentChannel, describeDomain } from './describe.js';
-import { describedFindings, diskIdOf, hardDisks } from './describe-disks.js';
-import { diskFacts, readDomain, type DomainXml } from './domain.js';
+import { describeDomain } from './describe.js';
+import { readDomain, type DomainXml } from './domain.js';
+import type { LibvirtFinding } from './finding-kinds.js';
+import { runningFindings } from './running-findings.js';
 import { absentSides } from './side-files.js';
+import { diskFindings } from './source-disk-findings.js';
 import { survey, type Survey } from './survey.js';
 import type { XmlElement } from '../xml.js';
 
@@ -18,22 +19,27 @@ export async function sourceFindings(
   vm: VmDescription,
   disks: readonly string[],
   signal?: AbortSignal,
-): Promise<Finding[]> {
+): Promise<LibvirtFinding[]> {
   const domain = await readDomain(at, vm.name, signal);
   const missing = await missingTools(at, signal);
   if (missing.length > 0) return [toolsFinding(at, missing)];
   const info = await at.virsh.run(['dominfo', '--domain', domain.uuid], { signal });
   const job = await at.virsh.runOr(/not running/i, ['domjobinfo', '--domain', domain.uuid], { signal });
+  const snapshots = await at.virsh.run(['snapshot-list', '--name', '--domain', domain.uuid], { signal });
   const seen = await survey(at, vm.name, signal);
   return [
     ...domainFindings(domain, info, job ?? '', seen),
+    ...snapshotFindings(snapshots),
+    ...(domain.live ? await runningFindings(at, domain.live, signal) : []),
     ...spaceFindings(at, seen),
     ...(await sideFindings(at, domain, signal)),
     ...(await diskFindings(at, domain, disks, signal)),
   ];
 }
 
-const TOOLS = ['virsh', 'qemu-img', 'qemu-nbd', 'bash', 'flock', 'setsid', 'setpriv', 'timeout'];
+/** Of a list of names, so many are said. */
+const SOME = 3;
+const TOOLS = ['virsh', 'qemu-img', 'qemu-nbd', 'bash', 'find', 'flock', 'setsid', 'setpriv', 'timeout'];
 
 async function missingTools(at: LibvirtConnection, signal?: AbortSignal): Promise<string[]> {
   const script = 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done; exit 0';
@@ -41,17 +47,17 @@ async function missingTools(at: LibvirtConnection, signal?: AbortSignal): Promis
   return stdout.split('\n').filter(Boolean);
 }
 
-function toolsFinding(at: LibvirtConnection, missing: string[]): Finding {
+function toolsFinding(at: LibvirtConnection, missing: string[]): LibvirtFinding {
   return {
     id: 'site.tools',
     severity: 'blocking',
     message: `${at.host.name} has no ${missing.join(', ')}.`,
-    remedy: 'Install there: libvirt-clients, qemu-utils, bash, util-linux, coreutils.',
+    remedy: 'Install there: libvirt-clients, qemu-utils, bash, findutils, util-linux, coreutils.',
   };
 }
 
-function domainFindings(domain: DomainXml, info: string, job: string, seen: Survey): Finding[] {
-  const findings: Finding[] = [];
+function domainFindings(domain: DomainXml, info: string, job: string, seen: Survey): LibvirtFinding[] {
+  const findings: LibvirtFinding[] = [];
   if (!domain.persistent) {
     findings.push({
       id: 'vm.transient',
@@ -90,22 +96,9 @@ function domainFindings(domain: DomainXml, info: string, job: string, seen: Surv
     findings.push({
       id: 'checkpoint.foreign',
       severity: 'warning',
-      message: `Other software tracks changes of this VM (checkpoints ${foreign.slice(0, 3).join(', ')}). They are left alone, so changes are not tracked for the migration: every pass reads the disks whole, the last one while the VM is off.`,
+      message: `Other software tracks changes of this VM (checkpoints ${foreign.slice(0, SOME).join(', ')}). They are left alone, so changes are not tracked for the migration: every pass reads the disks whole, the last one while the VM is off.`,
       remedy: 'Remove them (`virsh checkpoint-delete`) if nobody needs them.',
     });
-  }
-  if (domain.live) {
-    const channel = agentChannel(domain.live);
-    // That there is no channel at all is said by what is described.
-    if (channel && channel.at('target')?.get('state') !== 'connected') {
-      findings.push({
-        id: 'agent.missing',
-        severity: 'info',
-        message:
-          'No guest agent answers: file systems are not frozen for a point in time, which is then as after a power cut.',
-        remedy: 'Install and start qemu-guest-agent in the guest.',
-      });
-    }
   }
   if (domain.definition.at('devices')?.all('disk').some(hasMedium)) {
     findings.push({
@@ -118,12 +111,30 @@ function domainFindings(domain: DomainXml, info: string, job: string, seen: Surv
   return findings;
 }
 
+function snapshotFindings(listed: string): LibvirtFinding[] {
+  const names = listed
+    .split('\n')
+    .map((each) => each.trim())
+    .filter(Boolean);
+  if (names.length === 0) return [];
+  const more = names.length > SOME ? ' and others' : '';
+  return [
+    {
+      id: 'vm.snapshots',
+      severity: 'warning',
+      message: `The VM has ${names.length} snapshot(s), which are not carried over: ${names.slice(0, SOME).join(', ')}${more}.`,
+      remedy:
+        'Keep the source for as long as somebody may want to go back to one of them; or remove them: `virsh snapshot-delete`, for external ones after `virsh blockcommit`.',
+    },
+  ];
+}
+
 function hasMedium(disk: XmlElement): boolean {
   const device = disk.get('device');
   return (device === 'cdrom' || device === 'floppy') && disk.at('source') !== null;
 }
 
-function spaceFindings(at: LibvirtConnection, seen: Survey): Finding[] {
+function spaceFindings(at: LibvirtConnection, seen: Survey): LibvirtFinding[] {
   const needed = 2 * (parseSizeBytes(at.config.scratchReserve) ?? 0);
   if (seen.scratchFreeBytes >= needed) return [];
   return [
@@ -137,11 +148,11 @@ function spaceFindings(at: LibvirtConnection, seen: Survey): Finding[] {
 }
 
 /** State beside the disks that has to be there, as the VM runs with it. One that is off may never have been started. */
-async function sideFindings(at: LibvirtConnection, domain: DomainXml, signal?: AbortSignal): Promise<Finding[]> {
+async function sideFindings(at: LibvirtConnection, domain: DomainXml, signal?: AbortSignal): Promise<LibvirtFinding[]> {
   const { definition, live } = domain;
   if (live === null) return [];
   const absent = await absentSides(at, describeDomain({ definition, live, disks: new Map() }), signal);
-  const blocking = (id: string, what: string, path: string, fresh: string): Finding => ({
+  const blocking = (id: LibvirtFinding['id'], what: string, path: string, fresh: string): LibvirtFinding => ({
     id,
     severity: 'blocking',
     message: `The VM runs, but ${what} cannot be found in ${path}.`,
@@ -153,61 +164,4 @@ async function sideFindings(at: LibvirtConnection, domain: DomainXml, signal?: A
       : [blocking('firmware.variables-missing', 'the file of its UEFI variables', absent.nvram, 'new ones')]),
     ...(absent.tpm === null ? [] : [blocking('tpm.state-missing', 'the state of its TPM', absent.tpm, 'an empty TPM')]),
   ];
-}
-
-async function diskFindings(
-  at: LibvirtConnection,
-  domain: DomainXml,
-  disks: readonly string[],
-  signal?: AbortSignal,
-): Promise<Finding[]> {
-  const facts = await diskFacts(at, domain, signal);
-  const findings: Finding[] = [];
-  for (const element of hardDisks(domain.live ?? domain.definition)) {
-    const id = diskIdOf(element);
-    if (!disks.includes(id)) continue;
-    const add = (name: string, severity: Finding['severity'], message: string, remedy: string) =>
-      findings.push({ id: `disk.${name}`, severity, message: `Disk ${id}: ${message}`, remedy });
-    const leave = 'Or leave it behind with excludeDisks.';
-    findings.push(...describedFindings(element, facts.get(id)));
-    const image = facts.get(id)?.image;
-    if (element.at('shareable')) {
-      add(
-        'shareable',
-        'blocking',
-        'other VMs may write to it at the same time.',
-        `Move them together by hand. ${leave}`,
-      );
-    }
-    if (element.at('transient')) add('transient', 'blocking', 'what the guest writes is thrown away.', leave);
-    if (element.at('readonly')) {
-      add('readonly', 'warning', 'it is read-only here; at the target it can be written.', 'Protect it in the guest.');
-    }
-    if (element.get('device') === 'lun') {
-      add('lun-passthrough', 'blocking', 'SCSI commands go straight to a device of the host.', leave);
-    }
-    const type = element.get('type') ?? 'file';
-    if (!['file', 'block', 'volume'].includes(type)) {
-      add('network', 'blocking', `it lies on "${type}" storage, which cannot be read here.`, leave);
-    }
-    const format = element.at('driver')?.get('type') ?? 'raw';
-    if (format !== 'qcow2' && format !== 'raw') {
-      add('format', 'blocking', `its format "${format}" cannot be read here.`, `Convert it to qcow2. ${leave}`);
-    }
-    if (image?.encrypted || element.at('encryption') || element.at('source/encryption')) {
-      add('encrypted', 'blocking', 'it is encrypted with a secret of the host.', `Decrypt it. ${leave}`);
-    }
-    if (image?.backingFile) {
-      add('backing-chain', 'info', `it stands on ${image.backingFile}; at the target it is one image.`, 'Nothing.');
-    }
-    if (image && image.snapshots.length > 0) {
-      add(
-        'internal-snapshots',
-        'warning',
-        `its ${image.snapshots.length} internal snapshot(s) stay behind, untouched.`,
-        'Delete them, or keep the source for as long as they matter.',
-      );
-    }
-  }
-  return findings;
 }

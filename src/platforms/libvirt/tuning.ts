@@ -1,4 +1,4 @@
-import type { Finding } from '../../model/finding.js';
+import type { LibvirtFinding } from './finding-kinds.js';
 import { formatBytes } from '../../model/format.js';
 import { memoryBytes } from './memory-bytes.js';
 import type { XmlElement } from '../xml.js';
@@ -20,12 +20,12 @@ const MANAGERS: [namespace: RegExp, name: string][] = [
   [/clusterlabs\.org|pacemaker/, 'Pacemaker'],
 ];
 
-export function tuningFindings(domain: XmlElement): Finding[] {
+export function tuningFindings(domain: XmlElement): LibvirtFinding[] {
   return [...cpuTuning(domain), ...memoryTuning(domain), ...managers(domain)];
 }
 
-function cpuTuning(domain: XmlElement): Finding[] {
-  const findings: Finding[] = [];
+function cpuTuning(domain: XmlElement): LibvirtFinding[] {
+  const findings: LibvirtFinding[] = [];
   const cells = domain.at('cpu/numa')?.all('cell').length ?? 0;
   if (cells > 0 || domain.at('numatune')) {
     findings.push({
@@ -76,8 +76,8 @@ function cpuTuning(domain: XmlElement): Finding[] {
   return findings;
 }
 
-function memoryTuning(domain: XmlElement): Finding[] {
-  const findings: Finding[] = [];
+function memoryTuning(domain: XmlElement): LibvirtFinding[] {
+  const findings: LibvirtFinding[] = [];
   const memory = memoryBytes(domain.at('memory'));
   const modules = domain.at('devices')?.all('memory').length ?? 0;
   if (domain.at('maxMemory') || modules > 0) {
@@ -101,7 +101,7 @@ function memoryTuning(domain: XmlElement): Finding[] {
 }
 
 /** Who manages a VM starts it again where it does not run, or moves it while it is copied. */
-function managers(domain: XmlElement): Finding[] {
+function managers(domain: XmlElement): LibvirtFinding[] {
   const marks = (domain.at('metadata')?.all() ?? []).flatMap(({ attributes, name }) => [name, ...attributes.values()]);
   return MANAGERS.filter(([namespace]) => marks.some((mark) => namespace.test(mark))).map(([, name]) => ({
     id: 'vm.managed',

@@ -8,6 +8,7 @@ import { agentFacts, guestExec, guestFilesystems, guestTrim } from './guest-insi
 import { inventory } from './inventory.js';
 import { forceOff, requestShutdown, resetWithin, runState, setAutostart, start } from './power.js';
 import { probe } from './probe.js';
+import { tools } from './tools.js';
 import { whereabouts } from './whereabouts.js';
 
 /**
@@ -33,6 +34,7 @@ export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
     site: at.site,
     platform: 'libvirt',
     abilities: ABILITIES,
+    tools: (signal) => tools(at, signal),
     inventory: (signal) => inventory(at, signal),
     describe: (vm, signal) => describe(at, vm, signal),
     runState: (vm, signal) => runState(at, vm, signal),
