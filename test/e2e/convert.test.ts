@@ -11,8 +11,7 @@ let world: World;
 let folder: string;
 before(async () => {
   world = await World.start();
-  folder = await world.folder('exports');
-  await world.configure('exports', { platform: 'files', path: folder });
+  folder = await world.filesSite('exports');
   await world.startWorker();
 });
 after(() => world.stop());

@@ -15,9 +15,7 @@ let guest: Guest;
 let folder: string;
 before(async () => {
   world = await World.start();
-  folder = await world.folder('exports');
-  // Sockets have short paths.
-  await world.configure('exports', { platform: 'files', path: folder, stateDir: join(world.lab.directory, 's') });
+  folder = await world.filesSite('exports');
   const dataDisks = [{ sizeBytes: 64 * MIB, fillBytes: 24 * MIB }];
   guest = await defineGuest(world.lab.old, { name: 'web01', dataDisks });
   await world.startWorker();

@@ -226,4 +226,12 @@ export class World {
     await mkdir(path, { recursive: true });
     return path;
   }
+
+  /** A site of files in a folder of this world's own, for workers that are started from now on. @returns the folder. */
+  async filesSite(name: string): Promise<string> {
+    const path = await this.folder(name);
+    // Sockets have short paths.
+    await this.configure(name, { platform: 'files', path, stateDir: join(this.lab.directory, 's') });
+    return path;
+  }
 }
