@@ -1,4 +1,4 @@
-import { access, constants, stat } from 'node:fs/promises';
+import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { VmferryError } from './errors.js';
 
@@ -46,5 +46,21 @@ export async function checkFolder(folder: string, remedy: string): Promise<void>
       const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
       if (!missing || at === dirname(at)) throw cannotWrite(wanted, cause, remedy);
     }
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node 20's own `recursive` never ends where a folder that is there
+ * answers that it is not, as those of /proc do.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
   }
 }

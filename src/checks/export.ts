@@ -90,6 +90,23 @@ export const exportRules: Rule[] = [
       ),
   },
   {
+    id: 'export.guest-os',
+    title: 'The package does not say what system the guest runs.',
+    severity: 'info',
+    basis: "libosinfo's metadata (libosinfo.org) knows its own ids only, such as http://debian.org/debian/12.",
+    check: (facts) =>
+      ofPackage(facts, ({ kind }) =>
+        kind === 'libvirt-xml' && facts.vm.guestOs !== null && !/^https?:\/\//.test(facts.vm.guestOs)
+          ? [
+              info(
+                `The guest's system is declared as ${JSON.stringify(facts.vm.guestOs)}, for which libvirt's XML has no word: it is left out.`,
+                'Nothing depends on it but hints of virt-manager and its like; they can be told there.',
+              ),
+            ]
+          : [],
+      ),
+  },
+  {
     id: 'export.not-rehearsed',
     title: 'The target runs nothing: the VM is not rehearsed, started or probed there.',
     severity: 'info',

@@ -23,7 +23,7 @@ export const storageRules: Rule[] = [
         const known = facts.target.storages.map(({ name }) => name).join(', ') || 'none';
         const remedy = `Name another one under storage in the request. Pools and directories there: ${known}.`;
         const name = asked?.name ?? storage ?? 'of the site';
-        return [blocking(`The storage ${quoted(name)} cannot be used: ${why}`, remedy)];
+        return [blocking(`The storage ${quoted(name)} cannot be used: ${why.replace(/[.\s]*$/, '.')}`, remedy)];
       }),
   },
   {

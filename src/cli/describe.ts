@@ -1,4 +1,6 @@
 import { formatBytes } from '../model/format.js';
+import { loadConfig } from '../config.js';
+import { VmferryError } from '../errors.js';
 import type { InspectedGuest } from '../model/guest.js';
 import type { VmDescription } from '../model/vm.js';
 import { siteName } from '../request/names.js';
@@ -31,8 +33,7 @@ export function addDescribe(verbs: Verbs): void {
       verbs.action(async (place: string, vm: string | undefined, options: Options) => {
         const atSite = vm !== undefined && siteName.safeParse(place).success;
         if (!atSite && vm === undefined && siteName.safeParse(place).success && !(await exists(place))) {
-          context.err(`vmferry describe needs a VM of ${place}: \`vmferry inventory ${place}\` lists them.\n`);
-          return 2;
+          throw await noVmOf(options.config, place);
         }
         if (atSite && options.inspect) {
           context.err('vmferry describe --inspect looks into machines in files only: give the path of one.\n');
@@ -46,6 +47,27 @@ export function addDescribe(verbs: Verbs): void {
         return undefined;
       }),
     );
+}
+
+/** A word alone is a file that is not there, or a site without a VM. */
+async function noVmOf(configPath: string | undefined, place: string): Promise<VmferryError> {
+  const config = await loadConfig(configPath).catch((error: unknown) => {
+    if (configPath !== undefined) throw error;
+    return null;
+  });
+  const sites = Object.keys(config?.sites ?? {});
+  if (sites.includes(place)) {
+    return new VmferryError('InvalidRequest', `cannot describe ${place}: it is a site, and no VM of it is named`, {
+      remedy: `\`vmferry inventory ${place}\` lists them; then \`vmferry describe ${place} VM\`.`,
+    });
+  }
+  return new VmferryError(
+    'InvalidRequest',
+    `cannot describe "${place}": there is no such file, and no site of that name`,
+    {
+      remedy: `Give the path of a package or an image, or a site and a VM. Sites: ${sites.join(', ') || 'none'}.`,
+    },
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,4 +1,6 @@
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
 import { explain } from '../errors.js';
 import { explained } from '../temporal.js';
 import { printable, type Context } from './context.js';
@@ -19,6 +21,10 @@ import { addStatus } from './status.js';
 import { addSweep } from './sweep.js';
 import { addUnsupported } from './unsupported.js';
 import { addVerify } from './verify.js';
+
+const VERSION = z
+  .object({ version: z.string() })
+  .parse(createRequire(import.meta.url)('../../../package.json')).version;
 
 /** An error may hold what somebody wrote into a file from outside. */
 const MOST_OF_AN_ERROR = 8000;
@@ -42,6 +48,7 @@ export async function run(argv: readonly string[], context: Context): Promise<nu
   const program = new Command('vmferry')
     .description('Moves virtual machines between hypervisors, as durable Temporal workflows.')
     .configureOutput({ writeOut: context.out, writeErr: context.err })
+    .version(VERSION, '-V, --version', "print vmferry's version")
     .exitOverride()
     .showHelpAfterError('(`vmferry VERB --help` shows arguments and an example)')
     .hook('preAction', (_, verb) => refuseEmpty(verb))

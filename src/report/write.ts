@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { VmferryError } from '../errors.js';
+import { makeFolder } from '../file-trouble.js';
 import { migrationReport, type MigrationReport } from '../model/report.js';
 import type { Pictures } from './evidence.js';
 import { renderHtml } from './html.js';
@@ -45,7 +46,7 @@ function inside(folder: string, name: string): string {
 
 /** Puts `content` in the place of what was there, all of it at once. */
 export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     const file = await open(beside, 'wx');

@@ -311,6 +311,9 @@ test('a replica that was kept of this VM is named, unless it does not fit or can
   const { findings } = await assess(world({ new: { listOwned: owned, whyNotAdopt } }));
   assert.deepEqual(ids(findings), ['replica.kept']);
   assert.match(findings[0]!.remedy, /"adoptReplica": "aaaaaaaaaaaa"/);
+  const going = world({ new: { listOwned: owned, whyNotAdopt } });
+  going.deps.workflowRuns = () => Promise.resolve(true);
+  assert.deepEqual((await assess(going)).findings, []);
   const blind = world({ new: { listOwned: () => Promise.reject(new VmferryError('Denied', 'no')) } });
   assert.deepEqual((await assess(blind)).findings, []);
 });

@@ -287,6 +287,10 @@ const WITH_OTHERS: Record<string, [fires: Partial<Given>, not: Partial<Given>]> 
   ],
   'blocking export.tpm': [packed('ovf', 'vmdk', tpm('2.0')), packed('ovf', 'vmdk')],
   'info export.undescribed': [packed('images', 'raw'), packed('ovf', 'raw')],
+  'info export.guest-os': [
+    packed('libvirt-xml', 'qcow2', { guestOs: 'debian10_64Guest' }),
+    packed('libvirt-xml', 'qcow2', { guestOs: 'http://debian.org/debian/12' }),
+  ],
   'info export.not-rehearsed': [packed('ova', 'vmdk'), {}],
   'warning export.downtime': [
     packed('ova', 'vmdk', { request: { cutover: { maxDowntime: '5s' } } }),
@@ -305,6 +309,8 @@ test('of a plain VM that the target can give nothing is said, whether it runs or
 for (const [expected, [fires, not]] of Object.entries(CASES)) {
   test(`check: ${expected}`, () => {
     assert.deepEqual(lines(fires), [expected]);
+    // Told one after the other.
+    for (const { message, remedy } of found(fires)) assert.match(`${message}\n${remedy}`, /[.?]\n[^]*[.?]$/);
     assert.ok(!lines(not).includes(expected), `${expected} here as well`);
   });
 }

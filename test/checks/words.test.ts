@@ -42,7 +42,10 @@ test('a storage or a network that is not there is found with the names of those 
   const storages = ['default', 'fast'].map((name) => ({ name, path: `/pools/${name}`, freeBytes: GIB }));
   const askedStorages = [{ asked: '/not/there', name: '/not/there', problem: 'stat: no such directory' }];
   const given = { networks: { lan: 'prod' }, request: { storage: '/not/there' }, target: { storages, askedStorages } };
-  assert.match(said(given, 'storage.missing'), /"\/not\/there" cannot be used: stat: .* there: default, fast\.$/);
+  assert.match(
+    said(given, 'storage.missing'),
+    /"\/not\/there" cannot be used: stat: no such directory\. .* there: default, fast\.$/,
+  );
   assert.match(said(given, 'network.missing'), /is mapped to "prod".*Networks there: lan, dmz\.$/);
   assert.match(said({ ...given, target: { askedStorages } }, 'storage.missing'), /there: default\.$/);
   assert.match(said({ ...given, target: { storages: [], askedStorages } }, 'storage.missing'), /there: none\.$/);

@@ -52,7 +52,11 @@ test('a place that holds several machines, none, or nothing that is known says w
   await refused(/no machine at/, join(work, 'none'));
   await refused(/its name is of no kind that is known here[^]*\.ova/, '/etc/passwd');
   await refused(/cannot open .*missing\.ova/, join(work, 'missing.ova'));
-  await refused(/`vmferry inventory dc-old` lists them/, 'dc-old');
+  await refused(/there is no such file, and no site of that name[^]*Sites: none/, 'dc-old');
+  const config = join(work, 'vmferry.yaml');
+  await writeFile(config, 'sites:\n  dc-old: { platform: files, path: /srv }\n');
+  await refused(/it is a site[^]*`vmferry inventory dc-old` lists them/, 'dc-old', '--config', config);
+  await refused(/no site of that name[^]*Sites: dc-old/, 'dc-new', '--config', config);
   await writeFile(join(work, 'evil.ova'), await readFile('/bin/true'));
   await refused(/cannot read .*evil\.ova at byte 0: it is no tar archive, or the checksum/, join(work, 'evil.ova'));
 });

@@ -35,6 +35,15 @@ test('help says what the command line takes: no limit is "none", and what is pri
   }
 });
 
+test('its version is that of the package', async () => {
+  const { version } = JSON.parse(
+    await readFile(fileURLToPath(new URL('../../../package.json', import.meta.url)), 'utf8'),
+  ) as {
+    version: string;
+  };
+  assert.deepEqual(await vmferry(['--version']), { exit: 0, out: `${version}\n`, err: '' });
+});
+
 test('wrong use is status 2, with the reason and without a stack', async () => {
   const wrong: [string[], RegExp][] = [
     [[], /Usage: vmferry/],

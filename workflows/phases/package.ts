@@ -34,6 +34,6 @@ export async function writePackage(line: Line, plan: PackagePlan): Promise<void>
   throw ApplicationFailure.nonRetryable(
     `the package does not read back as it was written: ${failed.join('; ')}`,
     'VerifyFailed',
-    'The package is removed, and the source is as it was. Look at the storage of the target.',
+    'The package is removed, and the source is as it was. Where disks differ, look at the storage of the target; where only the description does, ask for another kind of package, and report it.',
   );
 }

@@ -74,10 +74,16 @@ export function domainXml(parts: DomainParts): string {
   ).toString();
 }
 
+/** Of a declared guest system what libosinfo's metadata can say: an id of its own, which is an address. */
+export function libosinfoId(declared: string | null): string | null {
+  return declared !== null && /^https?:\/\//.test(declared) ? declared : null;
+}
+
 /** libosinfo's name of the guest's system, as its own tools write it. */
-function guestOs({ guestOs: id }: VmDescription): XmlElement | null {
+function guestOs(description: VmDescription): XmlElement | null {
+  const id = libosinfoId(description.guestOs);
   const uri = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
-  if (id === null || !/^https?:\/\//.test(id)) return null;
+  if (id === null) return null;
   return xml('metadata', {}, xml('libosinfo:libosinfo', { 'xmlns:libosinfo': uri }, xml('libosinfo:os', { id })));
 }
 

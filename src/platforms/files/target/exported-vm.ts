@@ -1,6 +1,7 @@
 import type { PackagePlan } from '../../../model/package.js';
 import { busAt, machineAt, modelAt } from '../../../model/target.js';
 import type { VmDescription } from '../../../model/vm.js';
+import { libosinfoId } from '../../libvirt/domain-xml.js';
 import { limitsOf } from './limits.js';
 import { operatingSystem } from './operating-system.js';
 
@@ -42,7 +43,7 @@ export function exportedVm(
     // In the unit that every reader takes.
     memoryBytes: ovf ? Math.ceil(vm.memoryBytes / MIB) * MIB : vm.memoryBytes,
     tpm: ovf ? null : vm.tpm,
-    guestOs: ovf ? operatingSystem(vm.guestOs).vmware : vm.guestOs,
+    guestOs: ovf ? operatingSystem(vm.guestOs).vmware : libosinfoId(vm.guestOs),
     findings: [],
   };
 }
