@@ -23,6 +23,17 @@ export function snapshots(names: readonly string[]): Finding {
   };
 }
 
+/** Layers that no snapshot needs any more. */
+export function consolidation(): Finding {
+  return {
+    id: 'vm.consolidation',
+    ...warning(
+      'Disks of the VM stand on layers that belong to no snapshot: VMware did not merge them (consolidation needed).',
+      'Consolidate the disks at the source (Snapshots, Consolidate); where that fails, see that no layer is missing before you rely on the copy.',
+    ),
+  };
+}
+
 export function shareable(ids: readonly string[], how: string): Finding {
   return {
     id: 'disk.shareable',

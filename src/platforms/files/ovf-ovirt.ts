@@ -1,4 +1,5 @@
-import { blocking, warning, type Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
+import { isTrue } from './ovf-envelope.js';
 import { nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { dashedUuid, quoted } from './foreign-values.js';
@@ -36,7 +37,7 @@ export function ovirtFacts(system: OvfNode): MachineFacts {
     'CustomEmulatedMachine',
     'VmInit',
   ].filter((name) => system.child(name) !== null || (name === 'VmInit' && system.first(name) !== null));
-  facts.findings.push(...kernel(system), ...snapshots(system));
+  facts.findings.push(...kernel(system), ...snapshots(system), ...placement(system));
   return facts;
 }
 
@@ -74,6 +75,26 @@ function snapshots(system: OvfNode): Finding[] {
       ...warning(
         `The VM has ${count} snapshot(s), which are not carried over.`,
         'Keep the source for as long as somebody may want to go back to one of them.',
+      ),
+    },
+  ];
+}
+
+/** How the engine places and restarts it (engine, OvfWriter). */
+function placement(system: OvfNode): Finding[] {
+  const within = (name: string) => system.all(name).some((each) => each.children.length > 0);
+  const said = [
+    ...(isTrue(system.child('AutoStartup')) || system.child('LeaseDomainId') ? ['high availability'] : []),
+    ...(system.child('DedicatedVmForVds') ? ['hosts that it prefers'] : []),
+    ...(within('AffinityGroupsSection') || within('AffinityLabelsSection') ? ['affinity to hosts or VMs'] : []),
+  ];
+  if (said.length === 0) return [];
+  return [
+    {
+      id: 'vm.placement',
+      ...info(
+        `How oVirt places the VM is not carried over: ${said.join(', ')}.`,
+        'Set it up at the target; at the source take it out of high availability, so that nobody starts it there again.',
       ),
     },
   ];

@@ -5,6 +5,7 @@ import { programVersions } from '../tool-versions.js';
 import type { RunState, SourceSite, VmSite, Whereabouts } from '../platform.js';
 import type { FilesConnection } from './connect.js';
 import { describe, inventory, withMachine } from './describe.js';
+import { lockedFindings } from './locked.js';
 import { lookAtDisks, openDisk } from './look.js';
 import { served } from './served.js';
 import { openPoint, printOf, stampOf } from './point.js';
@@ -61,12 +62,13 @@ export function createFilesSource(at: FilesConnection): Omit<SourceSite, keyof V
       const looked = await withMachine(
         at,
         vm.name,
-        (machine) => lookAtDisks(machine.from, machine.foreign, at.scratch, signal),
+        async (machine) => {
+          const { findings } = await lookAtDisks(machine.from, machine.foreign, at.scratch, signal);
+          return [...findings, ...(await lockedFindings(machine, disks, signal))];
+        },
         signal,
       );
-      return looked.findings.filter(
-        ({ id, disk }) => id.startsWith('disk.') && (disk === undefined || disks.includes(disk)),
-      );
+      return looked.filter(({ id, disk }) => id.startsWith('disk.') && (disk === undefined || disks.includes(disk)));
     },
     withDisks: (vm, disks, work, signal) =>
       withMachine(at, vm.name, (machine) => served(at, machine, disks, work, signal), signal),

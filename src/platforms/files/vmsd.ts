@@ -1,5 +1,5 @@
 import type { Finding } from '../../model/finding.js';
-import { snapshots } from './foreign-findings.js';
+import { consolidation, snapshots } from './foreign-findings.js';
 import { quoted } from './foreign-values.js';
 import { VmxDictionary } from './vmx-dictionary.js';
 
@@ -17,7 +17,11 @@ export function parseVmsd(text: string, what = 'the list of snapshots'): Snapsho
     .numbered('snapshot')
     .filter((number) => vmsd.has(`snapshot${number}.uid`) || vmsd.has(`snapshot${number}.filename`))
     .map((number) => shown(vmsd.raw(`snapshot${number}.displayName`)) || `snapshot${number}`);
-  return { names, findings: names.length > 0 ? [snapshots(names)] : [] };
+  const findings = [
+    ...(names.length > 0 ? [snapshots(names)] : []),
+    ...(vmsd.raw('snapshot.needConsolidate').toLowerCase() === 'true' ? [consolidation()] : []),
+  ];
+  return { names, findings };
 }
 
 /** People give these names, with whatever they like in them; nothing is looked up by them. */

@@ -1,4 +1,5 @@
 import type { ForeignVm } from './foreign.js';
+import { consolidation } from './foreign-findings.js';
 import { readSmall, type Folder } from './member.js';
 import { textOf } from './text.js';
 import { parseVmsd } from './vmsd.js';
@@ -17,8 +18,11 @@ export async function vmwareMachine(
   const list = await files.open(name.replace(/\.vmx$/i, '.vmsd'), signal);
   if (!list) return foreign;
   try {
-    const { findings } = parseVmsd(textOf(await readSmall(list, MOST_LIST_BYTES, signal)), list.name);
-    return { ...foreign, vm: { ...foreign.vm, findings: [...foreign.vm.findings, ...findings] } };
+    const { names, findings } = parseVmsd(textOf(await readSmall(list, MOST_LIST_BYTES, signal)), list.name);
+    const said = [...foreign.vm.findings, ...findings];
+    const has = (id: string) => said.some((each) => each.id === id);
+    if (names.length === 0 && has('disk.snapshot-layer') && !has('vm.consolidation')) said.push(consolidation());
+    return { ...foreign, vm: { ...foreign.vm, findings: said } };
   } finally {
     await list.close();
   }

@@ -2,7 +2,7 @@ import type { LibvirtConnection } from './connect.js';
 import { describedFindings, diskIdOf, hardDisks, type DiskFacts } from './describe-disks.js';
 import { diskFacts, type DomainXml } from './domain.js';
 import type { LibvirtFinding } from './finding-kinds.js';
-import { openForWriting } from './open-for-writing.js';
+import { openForWriting } from '../open-for-writing.js';
 import type { XmlElement } from '../xml.js';
 
 /** What stands in the way of copying the disks of a domain, or should be known before. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { vmDescription } from '../../../src/model/vm.js';
+import { FILES_FINDINGS } from '../../../src/platforms/files/finding-kinds.js';
 import { parseOvf } from '../../../src/platforms/files/ovf.js';
 import { formatOf, unitBytes } from '../../../src/platforms/files/ovf-values.js';
 import {
@@ -21,6 +22,7 @@ import {
 function read(text: string) {
   const { vms, references } = parseOvf(text, 'test.ovf');
   const { vm, disks } = vms[0]!;
+  for (const { id } of vm.findings) assert.ok(id in FILES_FINDINGS, `${id} is on no list of findings`);
   vmDescription.parse(vm);
   return { vm, disks, references, vms, findings: vm.findings.map((each) => `${each.severity} ${each.id}`).sort() };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { vmDescription } from '../../../src/model/vm.js';
+import { FILES_FINDINGS } from '../../../src/platforms/files/finding-kinds.js';
 import { parseVmsd } from '../../../src/platforms/files/vmsd.js';
 import { parseVmx } from '../../../src/platforms/files/vmx.js';
 
@@ -17,6 +18,7 @@ function parse(text: string) {
     vm.disks.map(({ id, path }) => [id, path]),
     disks.map(({ id, reference }) => [id, reference]),
   );
+  for (const { id } of vm.findings) assert.ok(id in FILES_FINDINGS, `${id} is on no list of findings`);
   return vmDescription.parse(vm);
 }
 

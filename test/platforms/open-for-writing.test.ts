@@ -3,8 +3,8 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { LocalHost } from '../../../src/exec/local.js';
-import { openForWriting } from '../../../src/platforms/libvirt/open-for-writing.js';
+import { LocalHost } from '../../src/exec/local.js';
+import { openForWriting } from '../../src/platforms/open-for-writing.js';
 
 /** With real images and a real writer. */
 

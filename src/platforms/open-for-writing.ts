@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Host } from '../../exec/host.js';
+import type { Host } from '../exec/host.js';
 
 /**
  * Who has images open for writing: a process of the host by its open files (proc(5), fd and fdinfo), one of another host by
