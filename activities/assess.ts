@@ -5,6 +5,7 @@ import { lookInside } from '../src/guest/inspect/look-inside.js';
 import { siteOf } from '../src/config.js';
 import { VmferryError } from '../src/errors.js';
 import type { Finding } from '../src/model/finding.js';
+import type { PackagePlan } from '../src/model/package.js';
 import type { VmDescription } from '../src/model/vm.js';
 import type { ReplicaSpec } from '../src/platforms/platform.js';
 import type { MigrateVmRequest } from '../src/request/migrate-vm.js';
@@ -45,9 +46,13 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
   }
   const run = await source.runState(ref.vm, signal);
   const running = run?.state === 'running' || run?.state === 'paused';
-  const place = { ...facts, ...target.abilities, samePlatform: source.platform === target.platform };
+  const place = {
+    ...{ ...facts, ...target.abilities },
+    samePlatform: source.platform === target.platform,
+    packageLimits: (planned: PackagePlan) => target.packaging?.limits(planned) ?? facts.limits,
+  };
   const plan = planMove(found, place, request);
-  const limits = plan.package && target.packaging ? target.packaging.limits(plan.package) : facts.limits;
+  const limits = plan.package ? place.packageLimits(plan.package) : facts.limits;
   const guest = run?.state === 'running' ? await source.guestFacts(ref.vm, signal).catch(() => null) : null;
   const asked = request.prepareGuest;
   const inside = asked && run?.state === 'running' ? await readinessOf(source, ref, asked) : null;

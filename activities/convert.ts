@@ -24,6 +24,8 @@ export async function convert(
 ): Promise<Conversion | null> {
   const wish = input.conversion ?? null;
   if (wish === null) return null;
+  const planned = input.package ?? null;
+  const limits = planned && target.packaging?.limits(planned);
   const seen = input.facts?.nics ?? [];
   const tryIt = (most: ConversionWish['most'], more: Finding[]) =>
     target.convert(
@@ -31,7 +33,8 @@ export async function convert(
       stage,
       conversion,
       async (guest) => {
-        const done = await convertGuest(guest, { ...wish, most, vm: input.description, seen }, signal);
+        const disks = limits ? { ...guest, limits } : guest;
+        const done = await convertGuest(disks, { ...wish, most, vm: input.description, seen }, signal);
         return { ...done, findings: [...more, ...done.findings] };
       },
       signal,

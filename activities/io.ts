@@ -153,6 +153,8 @@ export interface ConversionInput extends Ref {
   description: VmDescription;
   facts: GuestFacts | null;
   conversion: ConversionWish;
+  /** Where it goes out in a package. Default null. */
+  package?: PackagePlan | null;
 }
 
 export interface ProbeInput extends Ref {

@@ -8,8 +8,8 @@ import { candidateVersions, exists, unpackPackages } from '../debian.js';
 import { assembleDisk, GRUB_PACKAGES } from './image.js';
 
 /**
- * A Debian as its installer leaves it, with systemd, GRUB and ifupdown, that comes from VMware: its disk is /dev/sda and its
- * network card ens33, both named so in its files, and it has VMware's tools. For conversions; it boots in half a minute.
+ * A Debian as its installer leaves it, with systemd, GRUB and ifupdown: its files name its disk and its network card as VMware
+ * or libvirt give them to it, and it has the tools of both. For conversions and preparation; it boots in half a minute.
  */
 
 const machine = new LocalHost();
@@ -28,7 +28,12 @@ export interface DebianSettings {
   gateway: string;
   /** `most`: the initramfs has the drivers of nearly all disks, as the installer makes it; `old`: only of VMware's. */
   drivers: 'most' | 'old';
+  /** For whose devices its files have names: VMware's, or those that libvirt gives with that bus. Default `vmware`. */
+  devices?: keyof typeof NAMES;
 }
+
+/** Disk and network card. */
+const NAMES = { vmware: ['sda', 'ens33'], sata: ['sda', 'enp1s0'], virtio: ['vda', 'enp1s0'] } as const;
 
 /** Makes its disk as a raw, sparse file. The first one of all takes some two minutes, which the cache saves later. */
 export async function makeDebianDisk(path: string, settings: DebianSettings): Promise<void> {
@@ -38,8 +43,8 @@ export async function makeDebianDisk(path: string, settings: DebianSettings): Pr
     const root = join(work, 'root');
     await mkdir(root);
     await machine.run('tar', ['-C', root, '-xf', tree], { timeoutMs: 300_000 });
-    const { hostname, address, gateway, drivers } = settings;
-    const args = [join(FILES, 'prepare'), root, hostname, address, gateway, drivers];
+    const { hostname, address, gateway, drivers, devices = 'vmware' } = settings;
+    const args = [join(FILES, 'prepare'), root, hostname, address, gateway, drivers, ...NAMES[devices]];
     await machine.run('sh', args, { timeoutMs: 600_000 });
     const grub = join(work, 'grub');
     await unpackPackages(GRUB_PACKAGES, grub);

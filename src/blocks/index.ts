@@ -1,4 +1,5 @@
 export * from './block-device.js';
+export { compareDisks } from './compare.js';
 export { copyDisk, type CopyOptions, type CopyStats } from './copy.js';
 export { DIGEST_BYTES, LEAF_BYTES } from './digest.js';
 export { FileStore, type FileStoreOptions } from './file-store.js';

@@ -29,13 +29,16 @@ export const deviceRules: Rule[] = [
     title: 'A network card is of a model that the target does not have.',
     severity: 'warning',
     basis: "The target platform's models of network cards.",
-    check: ({ vm, target: { limits } }) =>
-      vm.nics.flatMap(({ mac, model }) => {
+    check: (facts) => {
+      const { vm, target } = facts;
+      const { limits } = target;
+      return vm.nics.flatMap(({ mac, model }) => {
         const other = modelAt(limits.nicModels, model);
         if (other === model) return [];
         const message = `The network card ${mac} is a ${quoted(model)}, which the target does not have; it ${fate(other)}.`;
-        return [warning(message, HAS_DRIVER)];
-      }),
+        return [warning(message, fitting(facts, HAS_DRIVER))];
+      });
+    },
   },
   {
     id: 'disk.bus-other',
@@ -50,7 +53,10 @@ export const deviceRules: Rule[] = [
         return [
           warning(
             `Disk ${id} is on the bus ${bus}, which the target does not have; it comes to ${other}.`,
-            'Make sure that the guest has a driver for it in its initramfs, and names its disks by UUID.',
+            fitting(
+              facts,
+              'Make sure that the guest has a driver for it in its initramfs, and names its disks by UUID.',
+            ),
           ),
         ];
       }),
@@ -127,6 +133,14 @@ export const deviceRules: Rule[] = [
     },
   },
 ];
+
+/** In a package, the guest is made fit for its devices only where that is asked for. */
+function fitting({ package: planned, request }: Facts, alone: string): string {
+  if (planned === null || planned.kind === 'images') return alone;
+  return request.conversion === 'light'
+    ? 'The guest is looked into at the cutover and, on a copy, made to find its disks by UUID and its network cards by MAC address.'
+    : `${alone} With "conversion": "light" it is made to find its disks by UUID and its network cards by MAC address.`;
+}
 
 function controllers(facts: Facts): string[] {
   const models = copiedDisks(facts).map(({ disk }) => (disk.bus === 'scsi' ? disk.controllerModel : null));

@@ -1,7 +1,8 @@
 import { blocking, warning, type Found } from '../model/finding.js';
 import type { DriverState, GuestKernel } from '../model/guest.js';
 import { diskNeeds, missingDrivers, nicNeeds } from '../model/drivers.js';
-import { modelAt } from '../model/target.js';
+import { busAt, machineAt, modelAt } from '../model/target.js';
+import type { VmDisk } from '../model/vm.js';
 import { copiedDisks, quoted, type Facts, type GuestRule, type Rule } from './rule.js';
 
 const SOME = 5;
@@ -58,7 +59,7 @@ export const guestDriverRules: Rule[] = [
       const kernel = facts.guest?.kernels.at(-1);
       if (!kernel) return [];
       const needs = new Map(
-        copiedDisks(facts).flatMap(({ disk }) => diskNeeds(disk).map((need) => [need.join(), need])),
+        copiedDisks(facts).flatMap(({ disk }) => diskNeeds(asThere(facts, disk)).map((need) => [need.join(), need])),
       );
       return [...needs.values()].flatMap((need): Found[] => {
         const states = need.map((name) => kernel.drivers[name]);
@@ -90,6 +91,12 @@ export const guestDriverRules: Rule[] = [
   },
 ];
 
+/** On the bus that it comes to. */
+function asThere({ vm, target: { limits } }: Facts, { bus, controllerModel }: VmDisk) {
+  const other = busAt(limits, machineAt(limits, vm), bus) ?? bus;
+  return { bus: other, controllerModel: other === bus ? controllerModel : null };
+}
+
 /** SCSI disks are on virtio's controller where nothing else is said; other controllers are not judged. */
 function busOf({ bus, controllerModel }: { bus: string; controllerModel: string | null }): string {
   if (bus !== 'scsi') return bus;
@@ -106,7 +113,7 @@ function blockedDisk(kernel: GuestKernel, driver: string, state: DriverState): F
 }
 
 function windowsDisk(facts: Facts, virtio: boolean | null): Found[] {
-  const needs = copiedDisks(facts).some(({ disk }) => ['virtio', 'virtio-scsi'].includes(busOf(disk)));
+  const needs = copiedDisks(facts).some(({ disk }) => ['virtio', 'virtio-scsi'].includes(busOf(asThere(facts, disk))));
   if (!needs || virtio !== false) return [];
   const message = 'Windows has no virtio driver for its disks at the target.';
   return [blocking(message, 'Install virtio-win in the guest, have it converted, or put its disks on SATA.')];

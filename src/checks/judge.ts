@@ -1,10 +1,10 @@
 import type { Abilities } from '../model/abilities.js';
 import type { CopyRate, Estimate } from '../model/estimate.js';
-import { onVirtio } from '../model/devices.js';
+import { wishedDevices } from '../model/devices.js';
 import type { Finding } from '../model/finding.js';
 import type { InspectedGuest } from '../model/guest.js';
 import type { GuestReadiness } from '../model/guest-inside.js';
-import type { TargetFacts } from '../model/target.js';
+import type { TargetFacts, TargetLimits } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
 import { estimateMove } from './estimate.js';
@@ -61,8 +61,8 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
   const facts: Facts = {
     migrationId,
     source: { abilities: source.abilities, running: source.running },
-    vm: asThere(plan),
-    devicesFrom: plan.conversion && plan.description,
+    vm: asThere(plan, target.limits),
+    devicesFrom: plan.conversion && !plan.conversion.onlyDevices ? plan.description : null,
     guest,
     readiness,
     seen,
@@ -86,9 +86,10 @@ export function judge(read: Read, request: MigrateVmRequest): Judgement {
 }
 
 /** With the devices that it is to get. A guest that is converted gets a channel for an agent, whatever it had. */
-function asThere({ description, conversion }: Plan): VmDescription {
-  if (conversion === null) return description;
-  return { ...(conversion.devices === 'virtio' ? onVirtio(description) : description), guestAgentChannel: true };
+function asThere({ description, conversion }: Plan, limits: TargetLimits): VmDescription {
+  // What has no word there is found, device for device.
+  if (conversion === null || conversion.onlyDevices) return description;
+  return { ...wishedDevices(description, limits, conversion.devices), guestAgentChannel: true };
 }
 
 function leftBehind(request: MigrateVmRequest): Finding[] {

@@ -1,9 +1,9 @@
 import { VmferryError } from '../errors.js';
 import type { Abilities } from '../model/abilities.js';
 import type { ConversionWish } from '../model/conversion.js';
-import { asGiven, onVirtio, sameDevices } from '../model/devices.js';
+import { asGiven, givesVirtio, sameDevices, wishedDevices } from '../model/devices.js';
 import { FORMATS_OF, type PackagePlan } from '../model/package.js';
-import type { PlannedDisk, TargetFacts } from '../model/target.js';
+import type { PlannedDisk, TargetFacts, TargetLimits } from '../model/target.js';
 import type { VmDescription } from '../model/vm.js';
 import type { MigrateVmRequest } from '../request/migrate-vm.js';
 import { parseSizeBytes } from '../request/units.js';
@@ -26,15 +26,22 @@ type Place = Pick<TargetFacts, 'networks' | 'limits'> &
   Pick<Abilities, 'boots'> & {
     /** Whether source and target give their VMs the same devices at the same places. */
     samePlatform: boolean;
+    /** What a package can describe. Default: `limits`, whatever its kind. */
+    packageLimits?: (plan: PackagePlan) => TargetLimits;
   };
 
-/** @throws VmferryError `InvalidRequest` for a disk or a network that is not there, and where no disk is left to copy. */
+/**
+ * @throws VmferryError `InvalidRequest` for a disk or a network that is not there, where no disk is left to copy, and for a
+ * package that cannot be as asked.
+ */
 export function planMove(found: VmDescription, target: Place, request: MigrateVmRequest): Plan {
   const planned = target.boots ? null : planPackage(request);
   const disks = planDisks(found, request, planned);
   const networks = mapNetworks(found, target, request);
   const description = asWished(found, request, disks);
-  const conversion = target.boots ? conversionWish(description, target, request) : null;
+  const conversion = planned
+    ? packagedWish(description, planned, target.packageLimits?.(planned) ?? target.limits, request)
+    : conversionWish(description, target, request);
   return { description, disks, networks, package: planned, conversion };
 }
 
@@ -45,10 +52,52 @@ function conversionWish(
 ): ConversionWish | null {
   const given = asGiven(vm, limits) !== null;
   const wish = devices === 'auto' ? (samePlatform && given ? 'as-source' : 'virtio') : devices;
-  const unchanged = given && sameDevices(wish === 'virtio' ? onVirtio(vm) : vm, vm);
+  const unchanged = given && sameDevices(wishedDevices(vm, limits, wish), vm);
   // Other makers put the same devices at other places, by which guests name network cards.
   if (unchanged && conversion !== 'full' && (samePlatform || conversion === 'none')) return null;
   return { devices: wish, most: conversion };
+}
+
+/**
+ * In a package the guest stays as it is unless a conversion is asked for: nothing shows there that it did well. So `auto` is
+ * none. @throws VmferryError `InvalidRequest` where the package has no such devices, or the guest would not be made fit.
+ */
+function packagedWish(
+  vm: VmDescription,
+  { kind }: PackagePlan,
+  limits: TargetLimits,
+  { devices, conversion: most }: MigrateVmRequest,
+): ConversionWish | null {
+  const virtio = givesVirtio(limits, vm);
+  const refuse = (what: string, remedy: string) => new VmferryError('InvalidRequest', `cannot ${what}`, { remedy });
+  const converts = most === 'light' || most === 'full';
+  if (kind === 'images' && (converts || devices === 'virtio'))
+    throw refuse(
+      'convert a guest for a package of images: nothing in it says on which devices it runs',
+      'Leave `devices` and `conversion` out, or ask for another package.',
+    );
+  if (devices === 'virtio' && !virtio)
+    throw refuse(
+      `describe virtio in a package of the kind ${kind}: it has no word for such devices`,
+      'Leave `devices` out, or ask for the package "libvirt-xml".',
+    );
+  if (devices === 'as-source' && asGiven(vm, limits) === null)
+    throw refuse(
+      `keep the devices of ${vm.name} in a package of the kind ${kind}: it has no word for them`,
+      'Leave `devices` out to have them described as the nearest that it has.',
+    );
+  if (most === 'full' && !virtio)
+    throw refuse(
+      `convert a guest in full for a package of the kind ${kind}: virt-v2v gives drivers for virtio only`,
+      'Ask for "conversion": "light".',
+    );
+  if (devices === 'virtio' && !converts && !sameDevices(wishedDevices(vm, limits, devices), vm))
+    throw refuse(
+      `describe ${vm.name} with virtio and leave its guest as it is`,
+      'Ask for "conversion": "light" or "full" as well.',
+    );
+  if (!converts) return null;
+  return { devices: devices === 'virtio' ? 'virtio' : 'as-source', most, ...(virtio ? {} : { onlyDevices: true }) };
 }
 
 /** Where disks may be asked to go. The site's default is asked for even where no disk goes there: it costs nothing. */

@@ -30,4 +30,6 @@ export interface ConversionWish {
   devices: 'virtio' | 'as-source';
   /** `full` is also how far it must be changed. */
   most: 'auto' | 'none' | 'light' | 'full';
+  /** It goes to platforms of other makers: it keeps their tools, and gets no serial console. Default false. */
+  onlyDevices?: boolean;
 }

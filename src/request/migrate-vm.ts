@@ -78,7 +78,7 @@ export const migrateVmRequest = z.strictObject({
     .enum(['auto', 'none', 'light', 'full'])
     .default('auto')
     .describe(
-      'How far the guest may be changed, on an overlay, where its devices change. `auto`: as little as it needs. `none`: not at all. `light`: files in it (names of network cards and disks, serial console, tools of the old platform). `full`: always by virt-v2v-in-place, also where nothing would need it.',
+      'How far the guest may be changed, on an overlay, where its devices change. `auto`: as little as it needs. `none`: not at all. `light`: files in it (names of network cards and disks, serial console, tools of the old platform). `full`: always by virt-v2v-in-place, also where nothing would need it. In a package `auto` is `none`.',
     ),
   inspect: z
     .boolean()

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { check, RULES } from '../../src/checks/index.js';
 import { inspectedGuest, type InspectedGuest } from '../../src/model/guest.js';
+import { DRIVERS } from '../../src/model/drivers.js';
+import { limitsOf } from '../../src/platforms/files/target/limits.js';
 import { disk, factsOf, nic, type Given } from './facts.js';
 
 /** Rules about guests for which no image is made here: Windows cannot be tried. The others are tried in test/guest/inspect. */
@@ -50,6 +52,24 @@ test('Windows without virtio drivers is stopped only where it gets such devices'
 test('where the guest is converted for its new devices, what it lacks for them stops nothing', () => {
   const lacks = windows({ virtioDisk: false, virtioNet: false });
   assert.deepEqual(found(lacks, { toVirtio: true, disks: disk('sda', 'sata') }), ['info devices.change']);
+});
+
+test('at a target without virtio, drivers are asked for the devices that stand for it', () => {
+  const limits = limitsOf({ kind: 'ova', diskFormat: 'vmdk' });
+  const kernel = (has: readonly string[]) => ({
+    ...{ version: '6.1.0', initramfs: '/boot/initrd.img-6.1.0', initramfsRead: true },
+    drivers: Object.fromEntries(DRIVERS.map((name) => [name, has.includes(name) ? 'initramfs' : 'none'])),
+  });
+  const given = { limits, package: { kind: 'ova', diskFormat: 'vmdk' } as const, able: { boots: false } };
+  const devices = ['warning disk.bus-other', 'warning nic.model'];
+  const others = (guest: Record<string, unknown>) => found(guest, given).filter((line) => !/export\./.test(line));
+  assert.deepEqual(others({ kernels: [kernel(['virtio_pci', 'virtio_blk', 'virtio_net', 'sd_mod'])] }).sort(), [
+    'blocking guest.disk-driver',
+    'warning disk.bus-other',
+    'warning guest.nic-driver',
+    'warning nic.model',
+  ]);
+  assert.deepEqual(others({ kernels: [kernel(['ahci', 'sd_mod', 'e1000e'])] }).sort(), devices);
 });
 
 test('disks that no system, several, or another one than Linux and Windows was found on are named', () => {

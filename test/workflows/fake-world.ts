@@ -252,7 +252,8 @@ export class FakeWorld {
           evidence: [],
         });
       },
-      writePackage: ({ sourceConfirmedDown }) => {
+      writePackage: ({ sourceConfirmedDown, description }) => {
+        this.startedWith = description.nics.map(({ model }) => model);
         this.confirmedDown.push(sourceConfirmedDown ?? false);
         this.targetDefined = true;
         return done;

@@ -45,6 +45,26 @@ test('a package takes the place of the rehearsal, the start and the probes, behi
   assert.ok(!world.calls.includes('rehearse') && !world.calls.includes('startTarget'));
 });
 
+test('a guest whose conversion is asked for is converted before the package is written, and described with its devices', async () => {
+  const world = packing();
+  world.conversion = { devices: 'as-source', most: 'light', onlyDevices: true };
+  await environment.migrate(world, { cutover: { approval: 'automatic' } }, async (run) => {
+    const { conversions, phases } = await run.phase('awaiting-acceptance');
+    assert.deepEqual(
+      conversions?.map(({ stage, kind }) => [stage, kind]),
+      [['cutover', 'light']],
+    );
+    assert.ok(phases.some(({ name }) => name === 'converting'));
+    const made = world.calls.filter((call) => call === 'convertTarget' || call === 'writePackage');
+    assert.deepEqual(made, ['convertTarget', 'writePackage']);
+    assert.deepEqual(world.startedWith, ['virtio']);
+    await run.update('undoCutover', {});
+    assert.equal((await run.result()).outcome, 'rolled-back');
+    assert.equal(world.sourceRuns, true);
+  });
+  assert.deepEqual(world.leftovers(), []);
+});
+
 test('a package that does not read back leads back to the source, whatever is asked of failed probes', async () => {
   const world = packing();
   world.probesPass = false;

@@ -136,8 +136,8 @@ export async function cutOver(line: Line): Promise<void> {
   await pass(line, 'final');
   migration.enter('verifying');
   await verify(line);
-  if (assessment.package) return await writePackage(line, assessment.package);
   const converted = await convert(line);
+  if (assessment.package) return await writePackage(line, assessment.package, converted);
   migration.enter('starting');
   migration.expect('domain', ref.target, ref.targetName);
   marks.targetDefined = true;
@@ -182,10 +182,10 @@ async function convert(line: Line): Promise<Conversion | null> {
   migration.enter('converting');
   // From here on there are overlays to be removed.
   marks.targetDefined = true;
-  const { description, facts, conversion } = assessment;
+  const { description, facts, conversion, package: planned = null } = assessment;
   // What virt-v2v could not do in the rehearsal is not tried again while the guest is down.
   const most = rehearsed?.kind === 'light' ? 'light' : conversion.most;
-  const input = { ...ref, description, facts, conversion: { ...conversion, most } };
+  const input = { ...ref, description, facts, conversion: { ...conversion, most }, package: planned };
   const done = await line.cut('convertTarget', ref.target, 'convert the guest', input);
   migration.addConversion('cutover', done);
   return done;

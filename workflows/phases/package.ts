@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/workflow';
+import type { Conversion } from '../../src/model/conversion.js';
 import type { PackagePlan } from '../../src/model/package.js';
 import type { Line } from '../line.js';
 import { sourceSeen } from './cut-over.js';
@@ -7,16 +8,17 @@ import { sourceSeen } from './cut-over.js';
 const WAIT_FOR = ['NoSpace', 'Denied', 'Unreachable'];
 
 /**
- * At a target that runs no VMs, in place of start and probes: the verified replica becomes a package, which is read back.
- * An error here leads back to the source.
+ * At a target that runs no VMs, in place of start and probes: the verified replica, or the guest as it was converted over
+ * it, becomes a package, which is read back. An error here leads back to the source.
  */
-export async function writePackage(line: Line, plan: PackagePlan): Promise<void> {
+export async function writePackage(line: Line, plan: PackagePlan, converted: Conversion | null): Promise<void> {
   const { migration } = line;
   const { ref, marks, assessment } = migration;
   migration.enter('converting');
   migration.expect('package', ref.target, ref.targetName);
   marks.targetDefined = true;
-  const { description, networks } = assessment;
+  const { networks } = assessment;
+  const description = converted?.description ?? assessment.description;
   const input = { ...ref, description, networks, package: plan };
   const write = (sourceConfirmedDown: boolean) =>
     line.cut('writePackage', ref.target, `write the package (${plan.kind})`, { ...input, sourceConfirmedDown });

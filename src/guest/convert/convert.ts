@@ -51,7 +51,7 @@ export async function convertGuest(
       applianceTree(appliance),
       vm,
       guestDevices(appliance.devices, guest.filesystems, vm),
-      options.seen,
+      options,
     );
     const left = findings.filter(({ id }) => !MENDED.has(id));
     return { guest, decision, changes: done.changes, findings: [...left, ...done.findings] };

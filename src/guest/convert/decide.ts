@@ -1,5 +1,5 @@
 import type { ConversionKind, ConversionWish } from '../../model/conversion.js';
-import { asGiven, onSafeDevices, onVirtio, sameDevices } from '../../model/devices.js';
+import { asGiven, givesVirtio, onSafeDevices, onVirtio, sameDevices, wishedDevices } from '../../model/devices.js';
 import { missingDrivers, needsOf } from '../../model/drivers.js';
 import type { Finding } from '../../model/finding.js';
 import type { InspectedGuest } from '../../model/guest.js';
@@ -26,11 +26,14 @@ export function decide(
   canBeFull: boolean,
 ): Decision {
   const given = asGiven(vm, limits);
-  const wanted = wish.devices === 'virtio' || given === null ? onVirtio(vm) : given;
+  const virtio = givesVirtio(limits, vm);
+  const wanted = wishedDevices(vm, limits, wish.devices);
   const missing = missingFor(wanted, vm, guest);
   if (missing !== null && missing.length === 0) return { vm: wanted, full: wish.most === 'full', findings: [] };
-  if (canBeFull && (wish.most === 'auto' || wish.most === 'full')) return { vm: wanted, full: true, findings: [] };
-  const others = [given, onSafeDevices(vm), onVirtio(vm)].filter((each) => each !== null);
+  // It gives a guest drivers for virtio, and for nothing else.
+  const helps = canBeFull && virtio;
+  if (helps && (wish.most === 'auto' || wish.most === 'full')) return { vm: wanted, full: true, findings: [] };
+  const others = [given, onSafeDevices(vm), virtio ? onVirtio(vm) : null].filter((each) => each !== null);
   const fit = others.find((each) => missingFor(each, vm, guest)?.length === 0);
   const last = fit ?? others[0]!;
   const lacks =
@@ -38,7 +41,7 @@ export function decide(
       ? 'Nothing could be learnt of the drivers that the guest has'
       : `The guest has no driver for ${devicesInWords(wanted)} (${missing.join(', ')})`;
   const message = `${lacks}; it gets ${devicesInWords(last)}.`;
-  const allowed = canBeFull && (wish.most === 'none' || wish.most === 'light');
+  const allowed = helps && (wish.most === 'none' || wish.most === 'light');
   const way = allowed
     ? 'Ask for "conversion": "auto" to have virt-v2v give it the drivers.'
     : 'Add the drivers to the guest and its initramfs before it moves.';
@@ -52,7 +55,7 @@ export function decide(
             id: 'guest.no-driver',
             severity: 'warning',
             message,
-            remedy: `Nothing shows that it boots on these: look at the rehearsal. ${way}`,
+            remedy: `Nothing shows that it boots on these: ${wish.onlyDevices ? 'try the package' : 'look at the rehearsal'}. ${way}`,
           },
     ],
   };

@@ -11,22 +11,22 @@ import { removeOldTools } from './old-tools.js';
 
 /**
  * The light conversion of a Linux guest whose file systems are mounted for writing: names of network cards and disks that
- * hold on other devices, a serial console, and no tools of the old platform.
+ * hold on other devices and, unless only these are asked for, a serial console, and no tools of the old platform.
  */
 export async function convertLightly(
   appliance: Appliance,
   tree: GuestTree,
   { nics }: VmDescription,
   devices: readonly GuestDevice[],
-  seen: readonly { name: string; mac: string }[],
+  { seen, onlyDevices = false }: { seen: readonly { name: string; mac: string }[]; onlyDevices?: boolean },
 ): Promise<{ changes: string[]; findings: Finding[] }> {
   const pins = await pinNics(tree, nics, { seen });
   const pinned = withEdits(tree, pins.edits);
   const fstab = await uuidFstab(pinned, devices);
-  const console = await addSerialConsole(withEdits(pinned, fstab.edits));
+  const console = onlyDevices ? NOTHING : await addSerialConsole(withEdits(pinned, fstab.edits));
   const edits = [...pins.edits, ...fstab.edits, ...console.edits];
   await applyEdits(appliance, lastOf(edits));
-  const removed = await removeOldTools(appliance, tree);
+  const removed = onlyDevices ? NOTHING : await removeOldTools(appliance, tree);
   const changes = [
     ...pins.pinned.filter(() => pins.edits.length > 0).map(({ name, mac }) => `network card ${name} held to ${mac}`),
     ...paths(fstab.edits).map((path) => `${path}: disks named by UUID`),
@@ -35,6 +35,8 @@ export async function convertLightly(
   ];
   return { changes, findings: [...pins.findings, ...fstab.findings, ...console.findings, ...removed.findings] };
 }
+
+const NOTHING = { edits: [], changes: [], findings: [] };
 
 /** Each file once, as the last edit leaves it. */
 function lastOf(edits: readonly Edit[]): Edit[] {

@@ -8,6 +8,7 @@ import { startChild, type Child } from '../../exec/child.js';
 import { LocalHost } from '../../exec/local.js';
 import { checkImage } from './image-check.js';
 import { ExportNodes, qemuNbd } from './export-nodes.js';
+import type { Image } from '../replica/state.js';
 import type { ImageChain } from './image-chain.js';
 import { ownPath } from './own-files.js';
 import { checkQcowTables } from './qcow-tables.js';
@@ -33,22 +34,7 @@ const UNREADABLE = [
  */
 export async function exportChain(chain: ImageChain, check: boolean, signal?: AbortSignal): Promise<ImageExport> {
   assertReadable(chain);
-  const folder = await ownPath(tmpdir());
-  await mkdir(folder, { mode: 0o700 });
-  const children: Child[] = [];
-  let reader: NbdDevice | null = null;
-  const close = async () => {
-    await reader?.close();
-    for (const child of children.reverse()) await child.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
-  const start = async (what: string, file: string, args: (socket: string) => string[]) => {
-    const socket = join(folder, `socket-${children.length}`);
-    const child = startChild(file, args(socket));
-    children.push(child);
-    return { socket, device: await answering(child, what, socket, signal) };
-  };
-  try {
+  return await exporting(async (start, folder) => {
     const nodes = new ExportNodes(folder, async (what, file, args) => {
       const { socket, device } = await start(what, file, args);
       await device.close();
@@ -62,13 +48,52 @@ export async function exportChain(chain: ImageChain, check: boolean, signal?: Ab
     });
     const { member, header } = chain.layers[0]!;
     const served = await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node));
-    reader = served.device;
-    if (reader.sizeBytes === header.sizeBytes) return { reader, socketPath: served.socket, close };
+    if (served.device.sizeBytes === header.sizeBytes) return served;
+    await served.device.close();
     throw new VmferryError(
       'HostileInput',
-      `cannot read ${member.name}: it is of ${header.sizeBytes} bytes by its header, and of ${reader.sizeBytes} to QEMU`,
+      `cannot read ${member.name}: it is of ${header.sizeBytes} bytes by its header, and of ${served.device.sizeBytes} to QEMU`,
       { platform: 'files', remedy: 'Convert it with `qemu-img convert`, and look at the result.' },
     );
+  }, signal);
+}
+
+/** An image of our own with all that it stands on, which QEMU may open as it is. @throws as `exportChain`. */
+export async function exportOwn({ path, format }: Image, signal?: AbortSignal): Promise<ImageExport> {
+  const node = { driver: format, 'read-only': true, file: { driver: 'file', filename: path, 'read-only': true } };
+  return await exporting((start) => start(path, 'qemu-nbd', (socket) => qemuNbd(socket, node)), signal);
+}
+
+interface Served {
+  socket: string;
+  device: NbdDevice;
+}
+type Start = (what: string, file: string, args: (socket: string) => string[]) => Promise<Served>;
+
+/** Has servers started in a folder of their own; all of them end with the one that is exported. */
+async function exporting(
+  begin: (start: Start, folder: string) => Promise<Served>,
+  signal?: AbortSignal,
+): Promise<ImageExport> {
+  const folder = await ownPath(tmpdir());
+  await mkdir(folder, { mode: 0o700 });
+  const children: Child[] = [];
+  let reader: NbdDevice | null = null;
+  const close = async () => {
+    await reader?.close();
+    for (const child of children.reverse()) await child.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const start: Start = async (what, file, args) => {
+    const socket = join(folder, `socket-${children.length}`);
+    const child = startChild(file, args(socket));
+    children.push(child);
+    return { socket, device: await answering(child, what, socket, signal) };
+  };
+  try {
+    const { device, socket } = await begin(start, folder);
+    reader = device;
+    return { reader, socketPath: socket, close };
   } catch (error) {
     await close();
     throw error;

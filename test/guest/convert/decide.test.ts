@@ -7,6 +7,7 @@ import { DRIVERS } from '../../../src/model/drivers.js';
 import { inspectedGuest, type InspectedGuest } from '../../../src/model/guest.js';
 import { devicesInWords } from '../../../src/model/target.js';
 import type { VmDescription, VmDisk } from '../../../src/model/vm.js';
+import { limitsOf } from '../../../src/platforms/files/target/limits.js';
 import { LIMITS } from '../../../src/platforms/libvirt/limits.js';
 
 /** Which devices a guest gets, and when virt-v2v has to give it drivers. */
@@ -122,6 +123,23 @@ test('devices that the target does not have fall back to SATA and e1000e where t
   const odd = vm('nvme', null, 'vlance');
   const decision = decide(odd, LIMITS, { ...auto, most: 'light' }, drivers(SAFE), true);
   assert.deepEqual(says(decision), ['disks on sata; network cards e1000e', false]);
+});
+
+test('where there is no virtio, each device becomes the nearest that is there, and virt-v2v is of no help', () => {
+  const ovf = limitsOf({ kind: 'ova', diskFormat: 'vmdk' });
+  const wish: ConversionWish = { devices: 'as-source', most: 'light', onlyDevices: true };
+  const fit = decide(vm('virtio', null, 'virtio'), ovf, wish, drivers([...VIRTIO, ...SAFE]), true);
+  assert.deepEqual(says(fit), ['disks on sata; network cards e1000e', false]);
+  assert.deepEqual(fit.findings, []);
+  const lacks = decide(vm('virtio', null, 'virtio'), ovf, { ...wish, most: 'auto' }, drivers(VIRTIO), true);
+  assert.deepEqual(says(lacks), ['disks on sata; network cards e1000e', false]);
+  assert.deepEqual(
+    lacks.findings.map(({ id }) => id),
+    ['guest.no-driver'],
+  );
+  assert.match(lacks.findings[0]?.remedy ?? '', /try the package/);
+  const given = decide(vm(), ovf, wish, drivers(VMWARE), true);
+  assert.deepEqual(says(given), ['disks on lsilogic; network cards e1000', false]);
 });
 
 test('an unknown guest keeps its devices, with a warning that nothing shows that it boots', () => {

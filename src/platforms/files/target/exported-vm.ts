@@ -1,5 +1,6 @@
 import type { PackagePlan } from '../../../model/package.js';
-import { busAt, machineAt, modelAt } from '../../../model/target.js';
+import { onNearest } from '../../../model/devices.js';
+import { machineAt } from '../../../model/target.js';
 import type { VmDescription } from '../../../model/vm.js';
 import { libosinfoId } from '../../libvirt/domain-xml.js';
 import { limitsOf } from './limits.js';
@@ -17,20 +18,16 @@ export function exportedVm(
 ): VmDescription {
   const limits = limitsOf(plan);
   const machine = machineAt(limits, vm);
+  const nearest = onNearest(vm, limits);
   const ovf = plan.kind === 'ova' || plan.kind === 'ovf';
-  const disks = [...vm.disks]
+  const disks = [...nearest.disks]
     .sort((a, b) => a.order - b.order)
-    .map((disk) => {
-      const bus = busAt(limits, machine, disk.bus) ?? disk.bus;
-      const controllerModel = bus === 'scsi' ? modelAt(limits.scsiControllers, disk.controllerModel ?? '') : null;
-      return { ...disk, bus, controllerModel, format: plan.diskFormat };
-    });
-  const nics = vm.nics.map((nic) => ({
+    .map((disk) => ({ ...disk, format: plan.diskFormat }));
+  const nics = nearest.nics.map((nic) => ({
     ...nic,
     mac: nic.mac.toLowerCase(),
     network: Object.hasOwn(networks, nic.network) ? networks[nic.network]! : nic.network,
     networkKind: 'network' as const,
-    model: modelAt(limits.nicModels, nic.model) ?? nic.model,
   }));
   return {
     ...vm,

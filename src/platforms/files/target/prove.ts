@@ -1,11 +1,14 @@
-import { Manifest, verifyReplica } from '../../../blocks/index.js';
+import { compareDisks, Manifest, verifyReplica, type BlockReader } from '../../../blocks/index.js';
 import { VmferryError } from '../../../errors.js';
 import type { PackagePlan } from '../../../model/package.js';
 import type { ProbeResult } from '../../../model/status.js';
 import type { VmDescription } from '../../../model/vm.js';
-import type { OpenReplica, OpenReplicaDisk, TargetVm, WorkInPackage } from '../../platform.js';
+import type { OpenReplicaDisk, TargetVm, WorkInPackage } from '../../platform.js';
+import { isConverted } from '../../replica/overlays.js';
+import { overlayFile, type Image } from '../../replica/state.js';
 import type { FilesConnection } from '../connect.js';
 import { described, withMachine } from '../describe.js';
+import { exportOwn } from '../export.js';
 import { openRoot, packagesOf } from '../machines.js';
 import { openPoint } from '../point.js';
 import { differences } from './differences.js';
@@ -29,7 +32,7 @@ export async function provePackage(
   work: WorkInPackage,
 ): Promise<ProbeResult[]> {
   const { migrationId } = vm.owner;
-  const { folder } = await store.mustSee(migrationId, work.signal);
+  const { folder, state } = await store.mustSee(migrationId, work.signal);
   const here: FilesConnection = { ...at, config: { ...at.config, path: finished(folder) }, address: finished(folder) };
   const exported = exportedVm(vm.description, vm, plan);
   const results: ProbeResult[] = [];
@@ -52,16 +55,62 @@ export async function provePackage(
       if (machine !== undefined && disk) places.set(id, { machine, id: disk.id });
     });
   }
+  const proveAll = async (origin: (id: string) => Origin) => {
+    for (const { id, sizeBytes } of exported.disks) {
+      const place = places.get(id);
+      const wanted = { id, sizeBytes, compare: origin(id) };
+      results.push(place ? await diskAlike(here, vm, place, wanted, work) : notThere(id));
+    }
+  };
+  if (await isConverted(store, migrationId, 'cutover', work.signal)) {
+    const overlay = (id: string) =>
+      overlayFile(
+        state.disks.find((each) => each.id === id)!,
+        'cutover',
+      );
+    await proveAll((id) => likeConverted({ path: overlay(id), format: 'qcow2' }));
+    return results;
+  }
   const replica = await store.openForVerify(migrationId, work.signal);
   try {
-    for (const { id } of exported.disks) {
-      const place = places.get(id);
-      results.push(place ? await diskAlike(here, vm, place, id, replica, work) : notThere(id));
-    }
+    await proveAll((id) => likeReplica(replica.disks, id));
   } finally {
     await replica.close();
   }
   return results;
+}
+
+/** Compares a disk of the package with what it was made of. */
+type Origin = (
+  reader: BlockReader,
+  options: Parameters<typeof compareDisks>[2],
+) => Promise<{ passed: boolean; detail: string }>;
+
+/** Every leaf with the digest that stands in the replica's manifest. */
+function likeReplica(disks: readonly OpenReplicaDisk[], id: string): Origin {
+  return async (reader, options) => {
+    const manifest = new Manifest(disks.find((each) => each.id === id)!.manifest, reader.sizeBytes);
+    const { passed, mismatches, unknown } = await verifyReplica({ replica: reader, manifest, ...options });
+    const detail = passed
+      ? `read back, it holds what the replica does: root digest ${await manifest.rootDigest(options?.signal)}`
+      : `${mismatches} blocks of 64 KiB differ from the replica, ${unknown} are not known`;
+    return { passed, detail };
+  };
+}
+
+/** What a conversion changed has no digest, so that both are read. */
+function likeConverted(overlay: Image): Origin {
+  return async (reader, options) => {
+    const converted = await exportOwn(overlay, options?.signal);
+    try {
+      const differing = await compareDisks(converted.reader, reader, options);
+      if (differing > 0)
+        return { passed: false, detail: `${differing} blocks of 64 KiB differ from the converted guest` };
+      return { passed: true, detail: 'read back, it holds what the replica does with the guest converted' };
+    } finally {
+      await converted.close();
+    }
+  };
 }
 
 /** In the order of their files, by which the disks of a package of images are numbered. */
@@ -94,13 +143,11 @@ function notThere(id: string): ProbeResult {
   return { probe: `package: disk ${id}`, passed: false, required: true, tookMs: 0, detail: 'it has no such disk' };
 }
 
-/** Compares every leaf of the package's disk with the digest that stands in the replica's manifest. */
 async function diskAlike(
   here: FilesConnection,
   vm: TargetVm,
   place: Place,
-  id: string,
-  replica: OpenReplica,
+  { id, sizeBytes, compare }: { id: string; sizeBytes: number; compare: Origin },
   { onProgress, signal }: WorkInPackage,
 ): Promise<ProbeResult> {
   const began = performance.now();
@@ -108,8 +155,6 @@ async function diskAlike(
     const tookMs = Math.round(performance.now() - began);
     return { probe: `package: disk ${id}`, passed, required: true, tookMs, detail };
   };
-  const { sizeBytes } = replica.state.disks.find((each) => each.id === id)!;
-  const manifest = manifestOf(replica.disks, id, sizeBytes);
   try {
     const disk = place.id || (await readMachine(here, place.machine, signal)).disks[0]!.id;
     const request = { owner: vm.owner, vm: place.machine, disks: [disk], checkpoint: 'read-back', since: null };
@@ -119,18 +164,11 @@ async function diskAlike(
       const { reader } = point.disks[0]!;
       if (reader.sizeBytes !== sizeBytes)
         return result(false, `it has ${reader.sizeBytes} bytes, and should ${sizeBytes}`);
-      const { passed, mismatches, unknown } = await verifyReplica({
-        replica: reader,
-        manifest,
+      const { passed, detail } = await compare(reader, {
         onProgress: ({ doneBytes, totalBytes }) => onProgress(id, doneBytes, totalBytes),
         ...(signal ? { signal } : {}),
       });
-      if (!passed)
-        return result(false, `${mismatches} blocks of 64 KiB differ from the replica, ${unknown} are not known`);
-      return result(
-        true,
-        `read back, it holds what the replica does: root digest ${await manifest.rootDigest(signal)}`,
-      );
+      return result(passed, detail);
     } finally {
       await point.end();
     }
@@ -138,8 +176,4 @@ async function diskAlike(
     if (error instanceof VmferryError && error.code === 'HostileInput') return result(false, error.message);
     throw error;
   }
-}
-
-function manifestOf(disks: readonly OpenReplicaDisk[], id: string, sizeBytes: number): Manifest {
-  return new Manifest(disks.find((each) => each.id === id)!.manifest, sizeBytes);
 }

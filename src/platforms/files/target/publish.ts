@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { VmferryError } from '../../../errors.js';
 import type { OwnedResource, Owner } from '../../platform.js';
 import { listReplicas } from '../../replica/list.js';
-import { forbidCutover } from '../../replica/overlays.js';
+import { forbidCutover, removeOverlays } from '../../replica/overlays.js';
 import { removeLeftReplica, removeReplica } from '../../replica/remove.js';
 import { EXIT, type Step } from '../../replica/script.js';
 import { finished, hiddenFolder } from './layout.js';
@@ -59,6 +59,7 @@ export async function takeBack({ store }: FilesTarget, migrationId: string, sign
   if (!seen) return;
   const steps: Step[] = [['abandon'], ['drop-folder', finished(seen.folder)]];
   await store.transact(migrationId, seen.folder, { seen: null, steps, signal });
+  await removeOverlays(store, migrationId, 'cutover', signal);
 }
 
 /** @throws VmferryError `Unsafe` while a package stands on it: that is undone or accepted first. */

@@ -1,6 +1,9 @@
 import { VmferryError } from '../../../errors.js';
+import { accelerator } from '../../accelerator.js';
+import type { GuestDisk } from '../../../model/guest-disks.js';
 import type { TargetSite, VmSite } from '../../platform.js';
 import { adoptReplica, whyNotAdopt } from '../../replica/adopt.js';
+import { convertOverlays } from '../../replica/overlays.js';
 import type { FilesConnection } from '../connect.js';
 import { targetFacts } from './facts.js';
 import { limitsOf } from './limits.js';
@@ -29,7 +32,13 @@ export function createFilesTarget(at: FilesConnection): Omit<TargetSite, keyof V
     mergeLayers: (id, signal) => store.merge(id, signal),
     discardTorn: (id, signal) => store.discardTorn(id, signal),
     removeReplica: (id, signal) => removeUnused(tools, id, signal),
-    convert: never,
+    convert: async (id, role, result, convert, signal) => {
+      const { host } = store.options;
+      const kind = await accelerator(host, signal);
+      const limits = limitsOf({ kind: 'ova', diskFormat: 'vmdk' });
+      const work = (disks: readonly GuestDisk[]) => convert({ host, accelerator: kind, limits, disks });
+      return convertOverlays(store, id, role, result, work, signal);
+    },
     startRehearsal: never,
     // None was ever begun.
     endRehearsal: () => Promise.resolve(),

@@ -7,9 +7,9 @@ import { cannotWrite } from '../../../file-trouble.js';
 import type { PackagePlan } from '../../../model/package.js';
 import type { VmDescription } from '../../../model/vm.js';
 import type { SideState, TargetVm, WorkInPackage } from '../../platform.js';
-import { tombstone, undone } from '../../replica/overlays.js';
+import { isConverted, tombstone, undone } from '../../replica/overlays.js';
 import { EXIT } from '../../replica/script.js';
-import { fileStem, topOf } from '../../replica/state.js';
+import { fileStem, overlayFile, topOf, type Image, type ReplicaDisk } from '../../replica/state.js';
 import { contended, superseded, TRIES, type Seen } from '../../replica/store.js';
 import { convertImage, noSpace } from './convert.js';
 import { exportedVm } from './exported-vm.js';
@@ -44,13 +44,14 @@ export async function writePackage(
   for (let tries = 0; tries < TRIES; tries++) {
     const seen = await store.mustSee(migrationId, work.signal);
     mustBeVerified(seen, migrationId);
-    const print = printOf([seen.state.whole, vm.name, vm.description, vm.networks, plan]);
+    const images = await imagesOf(tools, seen, migrationId, work.signal);
+    const print = printOf([seen.state.whole, vm.name, vm.description, vm.networks, plan, [...images]]);
     if ((await readMade(seen.folder))?.print === print) return await mustBeAlive(tools, seen, migrationId, work.signal);
     await mustBeFree(tools, vm.name, plan);
     const writing = unfinished(seen.folder, randomBytes(8).toString('hex'));
     await begin(tools, seen, migrationId, writing, work.signal);
     try {
-      await fill(tools, seen, vm, sides, plan, writing, work);
+      await fill(tools, images, vm, sides, plan, writing, work);
       const text = JSON.stringify({ name: packageName(vm.name, plan), print } satisfies z.infer<typeof made>);
       await writeDurably(join(writing, MADE), text);
     } catch (error) {
@@ -64,6 +65,19 @@ export async function writePackage(
     if (await finish(tools, seen, migrationId, writing, work.signal)) return;
   }
   throw contended(store, migrationId);
+}
+
+/** What each disk of the package is made of: the converted guest where it was to be converted, else the replica. */
+async function imagesOf(
+  { store }: FilesTarget,
+  { state }: Seen,
+  migrationId: string,
+  signal?: AbortSignal,
+): Promise<Map<string, Image>> {
+  const converted = await isConverted(store, migrationId, 'cutover', signal);
+  const imageOf = (disk: ReplicaDisk): Image =>
+    converted ? { path: overlayFile(disk, 'cutover'), format: 'qcow2' } : topOf(state, disk).data;
+  return new Map(state.disks.map((disk) => [disk.id, imageOf(disk)]));
 }
 
 function mustBeVerified({ state }: Seen, migrationId: string): void {
@@ -131,7 +145,7 @@ async function finish(
 /** Everything of the package, into `writing`. */
 async function fill(
   { directory }: FilesTarget,
-  { state }: Seen,
+  images: ReadonlyMap<string, Image>,
   target: TargetVm,
   sides: SideState,
   plan: PackagePlan,
@@ -144,13 +158,13 @@ async function fill(
   const folder = join(writing, kind === 'ova' ? 'parts' : name);
   await mkdir(folder);
   const files: PackagedFile[] = [];
-  for (const [index, { id }] of exported.disks.entries()) {
-    const disk = state.disks.find((each) => each.id === id);
-    if (!disk) throw new VmferryError('Internal', `cannot write disk ${id}: the replica has no such disk`);
+  for (const [index, { id, sizeBytes }] of exported.disks.entries()) {
+    const image = images.get(id);
+    if (!image) throw new VmferryError('Internal', `cannot write disk ${id}: the replica has no such disk`);
     const file = diskFile(target.name, index, diskFormat);
     const path = join(folder, file);
-    const told = (part: number) => work.onProgress(id, part * disk.sizeBytes, disk.sizeBytes);
-    await convertImage(topOf(state, disk).data, path, plan, told, work.signal);
+    const told = (part: number) => work.onProgress(id, part * sizeBytes, sizeBytes);
+    await convertImage(image, path, plan, told, work.signal);
     await syncFile(path);
     files.push({ name: file, sizeBytes: (await stat(path)).size });
   }

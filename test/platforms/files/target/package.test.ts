@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { z } from 'zod';
 import { diskFormat, FORMATS_OF, type PackagePlan } from '../../../../src/model/package.js';
 import { openSite } from '../../../../src/platforms/registry.js';
 import { parseXml } from '../../../../src/platforms/xml.js';
@@ -225,6 +226,49 @@ test('images that differ from the replica are told block by block', async (t) =>
     [false, true],
   );
   assert.match(results[0]!.detail, /^1 blocks of 64 KiB differ/);
+});
+
+test('the package of a converted guest holds what its conversion made of it, and an undo takes both away', async (t) => {
+  const made = await bench(t);
+  const { directory, site, vm, contents } = made;
+  const result = z.strictObject({ kind: z.string() });
+  const converts = () =>
+    site.convert(ID, 'cutover', result, async ({ disks }) => {
+      assert.deepEqual(
+        disks.map(({ id }) => id),
+        ['vda', 'vdb'],
+      );
+      await host.run('qemu-io', ['-f', 'qcow2', '-c', 'write -P 0x5a 1M 64k', '--', disks[0]!.path]);
+      return { kind: 'light' };
+    });
+  assert.deepEqual(await converts(), { kind: 'light' });
+  const plan = { kind: 'libvirt-xml', diskFormat: 'qcow2' } as const;
+  const [, first, second] = await written(made, plan);
+  assert.match(first!.detail, /with the guest converted/);
+  assert.match(second!.detail, /with the guest converted/);
+  const folder = join(directory, '.vmferry', `.vmferry-${ID}`);
+  const disk = join(folder, 'package', 'web01', 'web01-disk1.qcow2');
+  const differs = await host.run('qemu-img', ['compare', '-f', 'qcow2', '-F', 'raw', disk, contents.get('vda')!], {
+    okExitCodes: [0, 1],
+  });
+  assert.match(differs.stdout, /Content mismatch at offset 1048576/);
+  await host.run('qemu-io', ['-f', 'qcow2', '-c', 'write -P 0x5b 1M 64k', '--', disk]);
+  const results = await site.packaging!.prove(vm, plan, work);
+  assert.deepEqual(
+    results.map(({ passed }) => passed),
+    [true, false, true],
+  );
+  assert.match(results[1]!.detail, /^1 blocks of 64 KiB differ from the converted guest/);
+  await site.undefine(ID);
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => /package|cutover/.test(name)),
+    [],
+  );
+  await assert.rejects(converts(), { code: 'Superseded' });
+  assert.deepEqual(
+    (await site.listOwned()).map(({ kind }) => kind),
+    ['files-replica'],
+  );
 });
 
 test('a file that has the name is never written over, whenever it came', async (t) => {
