@@ -19,7 +19,7 @@ const PACKAGES = {
   'openssh-client': 'sites reached by ssh',
   ovmf: 'UEFI guests',
   'swtpm-tools': 'guests with a TPM',
-  nbdkit: 'images behind HTTP; tests against servers that fail',
+  nbdkit: 'tests against servers that fail',
   bzip2: 'compressed images',
   'libguestfs-tools': 'guestfish, to look into and prepare a guest',
   'libguestfs-xfs': 'guests with XFS file systems',

@@ -6,6 +6,7 @@ export { FileStore, type FileStoreOptions } from './file-store.js';
 export { RateLimiter, type Limiter } from './limiter.js';
 export { Manifest, manifestFileBytes, type LeafRange } from './manifest.js';
 export { openNbd, type NbdDevice, type NbdOptions } from './nbd/device.js';
+export { NbdServer, type ServedBytes } from './nbd/server.js';
 export { changedLeaves } from './plan.js';
 export type { Progress } from './progress.js';
 export { verifyReplica, type VerifyOptions, type VerifyResult } from './verify.js';

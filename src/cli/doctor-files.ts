@@ -16,8 +16,6 @@ const TOOLS = [
   ['qemu-img', 'qemu-utils'],
   ['setpriv', 'util-linux'],
 ] as const;
-/** For files behind HTTP. */
-const HTTP_TOOL = ['nbdkit', 'nbdkit'] as const;
 
 const TOOL_TIMEOUT_MS = 15_000;
 
@@ -25,7 +23,7 @@ const TOOL_TIMEOUT_MS = 15_000;
 export async function filesChecks(name: string, site: FilesSiteConfig, signal: AbortSignal): Promise<Check[]> {
   const checks: Check[] = [];
   const host = new LocalHost();
-  for (const [tool, debian] of site.url === undefined ? TOOLS : [...TOOLS, HTTP_TOOL]) {
+  for (const [tool, debian] of TOOLS) {
     const before = checks.length;
     const version = await checked(checks, name, tool, async () => {
       const { stdout } = await host.run(tool, ['--version'], { timeoutMs: TOOL_TIMEOUT_MS, signal });

@@ -16,7 +16,7 @@ export const STRUCTURED_REPLY_MAGIC = 0x668e33ef;
 export const FIXED_NEWSTYLE = 1;
 export const NO_ZEROES = 2;
 
-export const Option = { GO: 7, STRUCTURED_REPLY: 8, SET_META_CONTEXT: 10 } as const;
+export const Option = { ABORT: 2, INFO: 6, GO: 7, STRUCTURED_REPLY: 8, SET_META_CONTEXT: 10 } as const;
 export const OptionReply = { ACK: 1, INFO: 3, META_CONTEXT: 4, ERROR: 0x80000000 } as const;
 export const OptionError = { UNSUPPORTED: 1, POLICY: 2, INVALID: 3, TLS_REQUIRED: 5, UNKNOWN: 6, SHUTDOWN: 7 } as const;
 export const Info = { EXPORT: 0, BLOCK_SIZE: 3 } as const;

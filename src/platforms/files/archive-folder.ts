@@ -5,6 +5,7 @@ import { readTarIndex } from './tar.js';
 /** The members of a tar archive (an OVA), each read where it lies in it. Closing it closes the archive. */
 export async function openArchive(archive: Member, signal?: AbortSignal): Promise<Folder> {
   const members = new Map((await readTarIndex(archive, signal)).map((each) => [each.name, each]));
+  const place = archive.location;
   return {
     name: archive.name,
     list: () => Promise.resolve([...members.keys()]),
@@ -14,7 +15,7 @@ export async function openArchive(archive: Member, signal?: AbortSignal): Promis
       const { offsetBytes, sizeBytes } = found;
       const part: Member = {
         ...slice(archive, offsetBytes, sizeBytes, `${archive.name}/${name}`),
-        location: { kind: 'part', of: archive.location, offsetBytes, sizeBytes },
+        location: place && { path: place.path, offsetBytes: place.offsetBytes + offsetBytes, sizeBytes },
         stamp: `${archive.stamp} ${offsetBytes} ${sizeBytes}`,
         close: () => Promise.resolve(),
       };

@@ -34,7 +34,7 @@ export async function describePlace(
         ? await openMachine(at, root, only, vm!, signal)
         : await oneOf(place, one[0], await openPackage(root, one[1], at.scratch, signal), vm);
     try {
-      const compared = check ? await checkPackage(machine.from, signal) : null;
+      const compared = check ? ((await checkPackage(machine.from, signal))?.size ?? null) : null;
       const asDescribed = await described(at, machine, signal);
       return {
         described: look ? await served(at, machine, null, (disks) => look(asDescribed, disks), signal) : asDescribed,

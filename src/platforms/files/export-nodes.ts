@@ -2,7 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import type { ImageLayer } from './image-chain.js';
-import type { HttpLogin, Location } from './member.js';
+import { SECTOR_BYTES } from './image-header.js';
+import type { Member } from './member.js';
+import { joined, slice, type RandomAccess } from './random-access.js';
 
 /**
  * An image with all that it stands on as a tree of block devices (QEMU, QAPI BlockdevOptions). QEMU is given every file by
@@ -11,8 +13,13 @@ import type { HttpLogin, Location } from './member.js';
  */
 export type Node = { driver: string } & Record<string, unknown>;
 
-/** Starts a server in the folder of the export; its socket answers when the promise settles. */
-export type Serve = (what: string, file: string, args: (socket: string) => string[]) => Promise<string>;
+/** What is done with that which is no local file. */
+export interface Elsewhere {
+  /** Serves it by NBD. */
+  serve(bytes: RandomAccess): Promise<{ socketPath: string; exportName: string }>;
+  /** Copies it to a local file; its path. */
+  copy(member: Member): Promise<string>;
+}
 
 /** QEMU's buffer for an extent's name is of 512 bytes (block/vmdk.c). */
 const MOST_PATH_BYTES = 500;
@@ -22,7 +29,7 @@ export class ExportNodes {
 
   constructor(
     private readonly folder: string,
-    private readonly serve: Serve,
+    private readonly elsewhere: Elsewhere,
   ) {}
 
   /** @param looked is told of each layer with nothing beneath it, from the top. */
@@ -31,7 +38,10 @@ export class ExportNodes {
     looked: (layer: ImageLayer, node: Node) => Promise<void> = () => Promise.resolve(),
   ): Promise<Node> {
     const { format, member, extents, header } = top!;
-    const file = extents.length === 0 ? await this.protocol(member.location) : fileNode(await this.descriptor(top!));
+    const flat = extents.length > 0 ? flatContent(top!) : null;
+    // It has no tables to look through, and nothing of it is left to a parent.
+    if (flat) return { driver: 'raw', 'read-only': true, file: await this.served(flat) };
+    const file = extents.length === 0 ? await this.protocol(member) : fileNode(await this.descriptor(top!));
     const node: Node = { driver: format, 'read-only': true, file };
     if (header.sizeFrom !== null) node['force_size_calc'] = header.sizeFrom === 'footer' ? 'current_size' : 'chs';
     // Without it, QEMU would open what the image names.
@@ -41,20 +51,17 @@ export class ExportNodes {
     return stands && under.length > 0 ? { ...node, backing: await this.image(under, looked) } : node;
   }
 
-  private async protocol(location: Location): Promise<Node> {
-    if (location.kind === 'file') return fileNode(location.path);
-    if (location.kind === 'http') {
-      const path = await this.http(location.url, location.login);
-      return { driver: 'nbd', 'read-only': true, server: { type: 'unix', path } };
-    }
-    const { of, offsetBytes: offset, sizeBytes: size } = location;
-    return { driver: 'raw', 'read-only': true, offset, size, file: await this.protocol(of) };
+  private async protocol(member: Member): Promise<Node> {
+    const { location } = member;
+    if (location === null) return await this.served(member);
+    const file = fileNode(location.path);
+    if (location.sizeBytes === null) return file;
+    return { driver: 'raw', 'read-only': true, offset: location.offsetBytes, size: location.sizeBytes, file };
   }
 
-  private http(url: string, login: HttpLogin | null): Promise<string> {
-    const who = login ? [`user=${login.user}`, `password=+${login.passwordFile}`] : [];
-    const options = ['--foreground', '--readonly', '--filter=retry'];
-    return this.serve('nbdkit', 'nbdkit', (socket) => [...options, '--unix', socket, 'curl', `url=${url}`, ...who]);
+  private async served(bytes: RandomAccess): Promise<Node> {
+    const { socketPath: path, exportName } = await this.elsewhere.serve(bytes);
+    return { driver: 'nbd', 'read-only': true, server: { type: 'unix', path }, export: exportName };
   }
 
   /**
@@ -66,7 +73,7 @@ export class ExportNodes {
     const written = ['# Disk DescriptorFile', 'version=1', `CID=${cid}`, `parentCID=${parentCid ?? 'ffffffff'}`];
     written.push(`createType="${createType}"`);
     for (const [nth, { sectors, type, offsetSectors }] of parts.entries()) {
-      const path = await this.pathOf(extents[nth]!.location);
+      const path = await this.pathOf(extents[nth]!);
       if (Buffer.byteLength(path) > MOST_PATH_BYTES || path.includes('"')) {
         throw refused(member.name, `the path ${path} is too long, or holds a quote`);
       }
@@ -77,13 +84,23 @@ export class ExportNodes {
     return path;
   }
 
-  /** As a name that a VMDK can hold: a path, or the address of a server of ours. */
-  private async pathOf(location: Location): Promise<string> {
-    if (location.kind === 'file') return location.path;
-    const node = await this.protocol(location);
-    const socket = await this.serve('a part of a VMDK', 'qemu-nbd', (path) => qemuNbd(path, node));
-    return `nbd+unix:///?socket=${socket}`;
+  /** As a name that a VMDK can hold: QEMU takes an address there for a name in the descriptor's folder (path_combine). */
+  private async pathOf(member: Member): Promise<string> {
+    const { location } = member;
+    return location?.sizeBytes === null ? location.path : await this.elsewhere.copy(member);
   }
+}
+
+/** The disk that a layer's parts make by themselves, where they are flat and not all of them local files. */
+function flatContent({ header, member, extents }: ImageLayer): RandomAccess | null {
+  const parts = header.vmdk!.parts;
+  const local = extents.every(({ location }) => location?.sizeBytes === null);
+  if (local || parts.some(({ type }) => type.endsWith('SPARSE'))) return null;
+  const slices = parts.map(({ sectors, offsetSectors }, nth) => {
+    const extent = extents[nth]!;
+    return slice(extent, offsetSectors * SECTOR_BYTES, sectors * SECTOR_BYTES, extent.name);
+  });
+  return joined(member.name, slices);
 }
 
 /** Arguments that serve a node read-only, to any number of clients in turn and eight at once. */

@@ -2,20 +2,21 @@ import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openNbd, type NbdDevice } from '../../blocks/index.js';
+import { interceptReader, NbdServer, openNbd, type BlockReader, type NbdDevice } from '../../blocks/index.js';
 import { VmferryError } from '../../errors.js';
 import { startChild, type Child } from '../../exec/child.js';
 import { LocalHost } from '../../exec/local.js';
 import { checkImage } from './image-check.js';
-import { ExportNodes, qemuNbd } from './export-nodes.js';
+import { ExportNodes, qemuNbd, type Elsewhere, type Node } from './export-nodes.js';
 import type { Image } from '../replica/state.js';
 import type { ImageChain } from './image-chain.js';
 import { ownPath } from './own-files.js';
 import { checkQcowTables } from './qcow-tables.js';
+import { copiedMember, type Scratch } from './unpacked.js';
 
 /** A disk's image, read by a qemu-nbd of its own that does not outlive this process. */
 export interface ImageExport {
-  reader: NbdDevice;
+  reader: BlockReader;
   /** Where it is served, under the empty name. */
   socketPath: string;
   close(): Promise<void>;
@@ -30,73 +31,101 @@ const UNREADABLE = [
 
 /**
  * @param check looks through the tables of all layers first.
- * @throws VmferryError `HostileInput` where it is damaged or QEMU does not take it, `NotSupported`, `Timeout`.
+ * @param scratch takes the sparse parts of a VMDK that are no local files, which nothing could read in place.
+ * @throws VmferryError `HostileInput` where it is damaged or QEMU does not take it, `NotSupported`, `Timeout`, `NoSpace`.
  */
-export async function exportChain(chain: ImageChain, check: boolean, signal?: AbortSignal): Promise<ImageExport> {
+export async function exportChain(
+  chain: ImageChain,
+  check: boolean,
+  scratch: Scratch,
+  signal?: AbortSignal,
+): Promise<ImageExport> {
   assertReadable(chain);
-  return await exporting(async (start, folder) => {
-    const nodes = new ExportNodes(folder, async (what, file, args) => {
-      const { socket, device } = await start(what, file, args);
-      await device.close();
-      return socket;
-    });
+  const { member, header } = chain.layers[0]!;
+  const prepare = async (around: Around): Promise<Node> => {
+    const nodes = new ExportNodes(around.folder, elsewhere(around, scratch, signal));
     const host = new LocalHost();
-    const node = await nodes.image(chain.layers, async ({ format, member }, layer) => {
+    return await nodes.image(chain.layers, async (layer, node) => {
       if (!check) return;
-      if (format === 'qcow') await checkQcowTables(member, signal);
-      else await checkImage(host, format, member.name, layer, signal);
+      if (layer.format === 'qcow') await checkQcowTables(layer.member, signal);
+      else await checkImage(host, layer.format, layer.member.name, node, signal);
     });
-    const { member, header } = chain.layers[0]!;
-    const served = await start(member.name, 'qemu-nbd', (socket) => qemuNbd(socket, node));
-    if (served.device.sizeBytes === header.sizeBytes) return served;
-    await served.device.close();
-    throw new VmferryError(
-      'HostileInput',
-      `cannot read ${member.name}: it is of ${header.sizeBytes} bytes by its header, and of ${served.device.sizeBytes} to QEMU`,
-      { platform: 'files', remedy: 'Convert it with `qemu-img convert`, and look at the result.' },
-    );
-  }, signal);
+  };
+  const exported = await exporting(member.name, prepare, signal);
+  const { sizeBytes } = exported.reader;
+  if (sizeBytes === header.sizeBytes) return exported;
+  await exported.close();
+  throw new VmferryError(
+    'HostileInput',
+    `cannot read ${member.name}: it is of ${header.sizeBytes} bytes by its header, and of ${sizeBytes} to QEMU`,
+    { platform: 'files', remedy: 'Convert it with `qemu-img convert`, and look at the result.' },
+  );
 }
 
 /** An image of our own with all that it stands on, which QEMU may open as it is. @throws as `exportChain`. */
 export async function exportOwn({ path, format }: Image, signal?: AbortSignal): Promise<ImageExport> {
-  const node = { driver: format, 'read-only': true, file: { driver: 'file', filename: path, 'read-only': true } };
-  return await exporting((start) => start(path, 'qemu-nbd', (socket) => qemuNbd(socket, node)), signal);
+  const file = { driver: 'file', filename: path, 'read-only': true };
+  return await exporting(path, () => Promise.resolve({ driver: format, 'read-only': true, file }), signal);
 }
 
-interface Served {
-  socket: string;
-  device: NbdDevice;
+/** What goes with an export, and ends with it. */
+interface Around {
+  /** For its sockets. */
+  folder: string;
+  closing: (() => Promise<void>)[];
+  /** Why something could not be read that QEMU only knows as an input/output error. */
+  failure: () => unknown;
 }
-type Start = (what: string, file: string, args: (socket: string) => string[]) => Promise<Served>;
 
-/** Has servers started in a folder of their own; all of them end with the one that is exported. */
+function elsewhere(around: Around, scratch: Scratch, signal: AbortSignal | undefined): Elsewhere {
+  let server: NbdServer | null = null;
+  return {
+    serve: async (bytes) => {
+      if (!server) {
+        const started = await NbdServer.listen(join(around.folder, 'bytes'));
+        around.closing.push(() => started.close());
+        around.failure = () => started.failure;
+        server = started;
+      }
+      return { socketPath: server.socketPath, exportName: server.add(bytes) };
+    },
+    copy: async (member) => {
+      const copy = await copiedMember(member, scratch, signal);
+      around.closing.push(copy.remove);
+      return copy.path;
+    },
+  };
+}
+
+/** Starts the server of one disk, as soon as what it stands on is prepared. */
 async function exporting(
-  begin: (start: Start, folder: string) => Promise<Served>,
+  what: string,
+  prepare: (around: Around) => Promise<Node>,
   signal?: AbortSignal,
 ): Promise<ImageExport> {
   const folder = await ownPath(tmpdir());
   await mkdir(folder, { mode: 0o700 });
-  const children: Child[] = [];
-  let reader: NbdDevice | null = null;
+  const around: Around = { folder, closing: [], failure: () => null };
+  around.closing.push(() => rm(folder, { recursive: true, force: true }));
   const close = async () => {
-    await reader?.close();
-    for (const child of children.reverse()) await child.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
-  const start: Start = async (what, file, args) => {
-    const socket = join(folder, `socket-${children.length}`);
-    const child = startChild(file, args(socket));
-    children.push(child);
-    return { socket, device: await answering(child, what, socket, signal) };
+    for (const each of around.closing.splice(0).reverse()) await each();
   };
   try {
-    const { device, socket } = await begin(start, folder);
-    reader = device;
-    return { reader, socketPath: socket, close };
+    const node = await prepare(around);
+    const socketPath = join(folder, 'disk');
+    const child = startChild('qemu-nbd', qemuNbd(socketPath, node));
+    around.closing.push(() => child.stop());
+    const device = await answering(child, what, socketPath, signal);
+    around.closing.push(() => device.close());
+    const reader = interceptReader(device, (_call, run) =>
+      run().catch((error: unknown) => {
+        throw around.failure() ?? error;
+      }),
+    );
+    return { reader, socketPath, close };
   } catch (error) {
     await close();
-    throw error;
+    throw around.failure() ?? error;
   }
 }
 

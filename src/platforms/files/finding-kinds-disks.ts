@@ -17,11 +17,6 @@ export const DISK_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: "The descriptor's capacity of a disk cannot be read.",
     basis: 'DSP0243, DiskSection: ovf:capacity, ovf:capacityAllocationUnits.',
   },
-  'disk.chunked': {
-    severity: 'blocking',
-    title: 'A disk was cut into pieces.',
-    basis: 'DSP0243, References: ovf:chunkSize.',
-  },
   'disk.corrupt': {
     severity: 'blocking',
     title: 'An image is marked as corrupt.',

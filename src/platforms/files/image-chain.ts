@@ -63,6 +63,14 @@ export async function openChain(
   }
 }
 
+/** The files that an image refers to, by their names in the package's folder: its parents, and the parts of a VMDK. */
+export function referredFiles({ layers }: ImageChain): string[] {
+  return layers.flatMap(({ name, header }, nth) => [
+    ...(nth > 0 ? [name] : []),
+    ...(header.vmdk?.parts ?? []).map(({ file }) => beside(name, file)),
+  ]);
+}
+
 /** Opens a layer's extents; returns what it stands on. Differences that QEMU cannot read have a finding, and no base. */
 async function beneath(
   files: Folder,
@@ -133,9 +141,13 @@ async function baseFormat(
 }
 
 function referenced(files: Folder, from: string, name: string): string {
-  const under = posix.dirname(from);
-  if (safeName(name)) return under === '.' ? name : `${under}/${name}`;
+  if (safeName(name)) return beside(from, name);
   throw refused(files, from, `it refers to ${JSON.stringify(name)}, which is not a plain name in its own folder`);
+}
+
+function beside(from: string, name: string): string {
+  const under = posix.dirname(from);
+  return under === '.' ? name : `${under}/${name}`;
 }
 
 async function opened(files: Folder, name: string, signal?: AbortSignal): Promise<Member> {

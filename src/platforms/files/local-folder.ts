@@ -67,7 +67,7 @@ async function opened(root: string, name: string): Promise<Member | null> {
   if (real !== path) throw leadsOut(root, name, 'it is a link, or lies behind one');
   const file = await openFile(path);
   const { ino, dev, size, mtimeNs } = await stat(path, { bigint: true });
-  return { ...file, location: { kind: 'file', path }, stamp: `${dev}:${ino} ${size} ${mtimeNs}` };
+  return { ...file, location: { path, offsetBytes: 0, sizeBytes: null }, stamp: `${dev}:${ino} ${size} ${mtimeNs}` };
 }
 
 function leadsOut(root: string, name: string, why: string): VmferryError {

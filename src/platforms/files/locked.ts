@@ -1,8 +1,8 @@
 import { LocalHost } from '../../exec/local.js';
 import { blocking, type Finding } from '../../model/finding.js';
 import { openForWriting } from '../open-for-writing.js';
+import { filesOfDisk } from './disk-file.js';
 import type { Machine } from './machines.js';
-import type { Location } from './member.js';
 import { safeName } from './member-name.js';
 
 /** Images of this machine's file system that another program writes to just now, so that what is read of them is torn. */
@@ -12,13 +12,16 @@ export async function lockedFindings(
   signal?: AbortSignal,
 ): Promise<Finding[]> {
   const images: { disk: string; path: string; format: string }[] = [];
-  for (const { id, reference } of foreign.disks) {
-    if (!disks.includes(id) || reference === null || !safeName(reference)) continue;
-    const member = await from.files.open(reference, signal);
-    const path = member && fileOf(member.location);
-    await member?.close();
-    // No tool reads a header of another format before ours did.
-    if (path) images.push({ disk: id, path, format: 'raw' });
+  for (const disk of foreign.disks) {
+    if (!disks.includes(disk.id) || disk.reference === null || !safeName(disk.reference)) continue;
+    for (const name of await filesOfDisk(from.files, disk, signal)) {
+      const member = await from.files.open(name, signal);
+      // Of a part of an archive, the archive.
+      const path = member?.location?.path;
+      await member?.close();
+      // No tool reads a header of another format before ours did.
+      if (path !== undefined) images.push({ disk: disk.id, path, format: 'raw' });
+    }
   }
   const writers = await openForWriting(new LocalHost(), images, signal);
   return images.flatMap(({ disk, path }, index) => {
@@ -35,10 +38,4 @@ export async function lockedFindings(
       },
     ];
   });
-}
-
-/** Of a part of an archive the archive; null for what lies elsewhere. */
-function fileOf(location: Location): string | null {
-  if (location.kind === 'part') return fileOf(location.of);
-  return location.kind === 'file' ? location.path : null;
 }

@@ -3,6 +3,7 @@ import { blocking, info, warning, ofDisk, type Finding } from '../../model/findi
 import { formatBytes } from '../../model/format.js';
 import type { VmDescription } from '../../model/vm.js';
 import { imageFormatOf } from './bare-image.js';
+import { openDiskFile } from './disk-file.js';
 import type { ForeignDisk, ForeignVm, ImageFormat } from './foreign.js';
 import { quoted } from './foreign-values.js';
 import { openChain, type ImageChain } from './image-chain.js';
@@ -51,7 +52,6 @@ async function lookAt(
   const nothing = { sizeBytes: declaredBytes, format: disk.format ?? 'raw', allocatedBytes: null };
   if (disk.reference === null) return { ...nothing, findings: lost ? [] : [empty(disk, declaredBytes)] };
   if (!safeName(disk.reference)) return { ...nothing, findings: lost ? [] : [outside(disk, disk.reference)] };
-  if (disk.chunkBytes !== null) return { ...nothing, findings: [chunked(disk)] };
   let chain: ImageChain;
   try {
     chain = await openDisk(from, disk, scratch, signal);
@@ -90,13 +90,7 @@ export async function openDisk(
 ): Promise<ImageChain> {
   const name = disk.reference ?? '';
   const known = disk.format ?? imageFormatOf(name) ?? null;
-  const member = await from.files.open(name, signal);
-  if (!member) {
-    throw new VmferryError('NotFound', `cannot open ${from.files.name}/${name}: there is no such file`, {
-      platform: 'files',
-      remedy: 'Put the file there, or leave the disk behind with excludeDisks.',
-    });
-  }
+  const member = await openDiskFile(from.files, disk, signal);
   const opened = disk.compression ? await unpackedMember(member, disk.compression, scratch, signal) : member;
   let format: ImageFormat;
   try {
@@ -133,16 +127,6 @@ function outside({ id }: ForeignDisk, reference: string): Finding {
     ...blocking(
       `Disk ${id} is ${quoted(reference)}, which is no file beside the descriptor; nothing else is opened.`,
       'Put the file beside the descriptor, and name it there without a path; or leave the disk behind with excludeDisks.',
-    ),
-  };
-}
-
-function chunked({ id, reference }: ForeignDisk): Finding {
-  return {
-    id: 'disk.chunked',
-    ...blocking(
-      `Disk ${id} (${reference}) was cut into pieces, which cannot be read in place.`,
-      'Put the pieces together with `cat`, and take chunkSize out of the descriptor.',
     ),
   };
 }

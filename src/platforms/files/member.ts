@@ -1,11 +1,13 @@
 import { VmferryError } from '../../errors.js';
 import type { RandomAccess } from './random-access.js';
 
-/** Where bytes lie, so that a tool can be sent there; a part has offsets of its own. */
-export type Location =
-  | { kind: 'file'; path: string }
-  | { kind: 'http'; url: string; login: HttpLogin | null }
-  | { kind: 'part'; of: Location; offsetBytes: number; sizeBytes: number };
+/** A stretch of a file of this machine, so that a tool can be sent there. */
+export interface LocalPlace {
+  path: string;
+  offsetBytes: number;
+  /** Null: all that follows, as it is the whole file. */
+  sizeBytes: number | null;
+}
 
 /** For HTTP's basic authentication; the password is read when it is needed. */
 export interface HttpLogin {
@@ -15,7 +17,8 @@ export interface HttpLogin {
 
 /** A file of a folder or an archive, opened. */
 export interface Member extends RandomAccess {
-  readonly location: Location;
+  /** Null for what only `read` gets at: a file behind HTTP, or one in parts. */
+  readonly location: LocalPlace | null;
   /** Differs as soon as it is another file, or was written to. */
   readonly stamp: string;
   close(): Promise<void>;

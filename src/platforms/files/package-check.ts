@@ -1,4 +1,5 @@
 import { VmferryError } from '../../errors.js';
+import { filesOfDisk } from './disk-file.js';
 import { checkManifest, parseManifest } from './manifest.js';
 import { safeName } from './member-name.js';
 import { readSmall, type Member } from './member.js';
@@ -19,10 +20,10 @@ async function manifestOf(from: Package, signal?: AbortSignal): Promise<Member |
 
 /**
  * Compares every file that the package's manifest names with its digest. Without a manifest there is nothing to compare.
- * @returns how many files were compared; null without a manifest
+ * @returns the files that were compared; null without a manifest
  * @throws VmferryError `HostileInput` naming the first file that differs or is missing.
  */
-export async function checkPackage(from: Package, signal?: AbortSignal): Promise<number | null> {
+export async function checkPackage(from: Package, signal?: AbortSignal): Promise<ReadonlySet<string> | null> {
   const manifest = await manifestOf(from, signal);
   if (!manifest) return null;
   const members = new Map<string, Member>();
@@ -34,21 +35,27 @@ export async function checkPackage(from: Package, signal?: AbortSignal): Promise
       if (member) members.set(file, member);
     }
     await checkManifest(entries, members, signal ? { signal } : {});
-    const names = from.machines.flatMap(({ disks }) => disks.flatMap(({ reference }) => reference ?? []));
-    // What lies outside is never read.
-    const disks = names.filter(safeName);
-    const unlisted = [from.descriptor!, ...disks].find((each) => !members.has(each));
-    if (unlisted === undefined) return entries.length;
-    throw new VmferryError(
-      'HostileInput',
-      `cannot trust ${from.files.name}/${unlisted}: its manifest does not name it`,
-      {
-        platform: 'files',
-        remedy: 'Export the machine again; a manifest names every file of its package.',
-      },
-    );
+    const listed = new Set(members.keys());
+    const names = [from.descriptor!];
+    for (const disk of from.machines.flatMap(({ disks }) => disks)) {
+      // What lies outside is never read.
+      if (disk.reference !== null && safeName(disk.reference))
+        names.push(...(await filesOfDisk(from.files, disk, signal)));
+    }
+    assertListed(from, listed, names);
+    return listed;
   } finally {
     await manifest.close();
     for (const member of members.values()) await member.close();
   }
+}
+
+/** @throws VmferryError `HostileInput` where the manifest leaves one of these files of the package out. */
+export function assertListed(from: Package, listed: ReadonlySet<string>, names: readonly string[]): void {
+  const unlisted = names.find((each) => !listed.has(each));
+  if (unlisted === undefined) return;
+  throw new VmferryError('HostileInput', `cannot trust ${from.files.name}/${unlisted}: its manifest does not name it`, {
+    platform: 'files',
+    remedy: 'Export the machine again; a manifest names every file of its package.',
+  });
 }

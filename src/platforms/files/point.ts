@@ -4,10 +4,10 @@ import { VmferryError } from '../../errors.js';
 import type { OpenPoint, PointDisk, PointRequest } from '../platform.js';
 import type { FilesConnection } from './connect.js';
 import { exportChain } from './export.js';
-import type { ImageChain } from './image-chain.js';
+import { referredFiles, type ImageChain } from './image-chain.js';
 import { openDisk } from './look.js';
 import { openMachine, openRoot } from './machines.js';
-import { checkPackage } from './package-check.js';
+import { assertListed, checkPackage } from './package-check.js';
 import { openStream } from './stream-reader.js';
 
 /**
@@ -25,7 +25,7 @@ export async function openPoint(at: FilesConnection, request: PointRequest, sign
     const { from, foreign } = await openMachine(at, root, only, request.vm, signal);
     closing.push(() => from.close());
     // Once, before the first block is read.
-    if (request.since === null) await checkPackage(from, signal);
+    const listed = request.since === null ? await checkPackage(from, signal) : null;
     const opened = new Map<string, { reader: BlockReader; stamp: string }>();
     for (const id of request.disks) {
       const index = foreign.disks.findIndex((each) => each.id === id);
@@ -38,10 +38,11 @@ export async function openPoint(at: FilesConnection, request: PointRequest, sign
       }
       const chain = await openDisk(from, disk, at.scratch, signal);
       closing.push(() => chain.close());
+      if (listed) assertListed(from, listed, referredFiles(chain));
       const check = request.since === null;
       let reader = await openStream(chain, check, signal);
       if (!reader) {
-        const exported = await exportChain(chain, check, signal);
+        const exported = await exportChain(chain, check, at.scratch, signal);
         closing.push(() => exported.close());
         reader = exported.reader;
       }

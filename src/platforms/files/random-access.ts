@@ -25,6 +25,33 @@ export function slice(of: RandomAccess, offsetBytes: number, sizeBytes: number, 
   };
 }
 
+/** Parts of any sizes, one after the other. */
+export function joined(name: string, parts: readonly RandomAccess[]): RandomAccess {
+  const starts: number[] = [];
+  let sizeBytes = 0;
+  for (const part of parts) {
+    starts.push(sizeBytes);
+    sizeBytes += part.sizeBytes;
+  }
+  return {
+    name,
+    sizeBytes,
+    read: async (at, length, signal) => {
+      const end = at + length;
+      if (at < 0 || length < 0 || end > sizeBytes) throw endsBefore(name, at, length, sizeBytes);
+      const pieces: Buffer[] = [];
+      for (let nth = starts.findLastIndex((start) => start <= at); at < end; nth++) {
+        const part = parts[nth]!;
+        const within = at - starts[nth]!;
+        const bytes = Math.min(end - at, part.sizeBytes - within);
+        pieces.push(await part.read(within, bytes, signal));
+        at += bytes;
+      }
+      return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
+    },
+  };
+}
+
 /** Bytes in memory. */
 export function fromBuffer(bytes: Buffer, name: string): RandomAccess {
   const all: RandomAccess = {

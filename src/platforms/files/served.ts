@@ -25,7 +25,7 @@ export async function served<T>(
       if (disk.reference === null || (wanted !== null && !wanted.includes(disk.id))) continue;
       const chain = await openDisk(from, disk, at.scratch, signal);
       closing.push(() => chain.close());
-      const exported = await exportChain(chain, true, signal);
+      const exported = await exportChain(chain, true, at.scratch, signal);
       closing.push(() => exported.close());
       disks.push({ id: disk.id, nbdSocket: exported.socketPath });
     }

@@ -4,6 +4,7 @@ import { LocalHost } from '../../exec/local.js';
 import { programVersions } from '../tool-versions.js';
 import type { RunState, SourceSite, VmSite, Whereabouts } from '../platform.js';
 import type { FilesConnection } from './connect.js';
+import { openDiskFile } from './disk-file.js';
 import { describe, inventory, withMachine } from './describe.js';
 import { lockedFindings } from './locked.js';
 import { lookAtDisks, openDisk } from './look.js';
@@ -104,7 +105,7 @@ async function whereabouts(
             continue;
           }
           // Of a compressed one, the file as it lies there.
-          const plain = disk.compression === null ? null : await from.files.open(disk.reference, signal);
+          const plain = disk.compression === null ? null : await openDiskFile(from.files, disk, signal);
           if (plain) {
             stamps[disk.id] = printOf([plain.stamp]);
             await plain.close();

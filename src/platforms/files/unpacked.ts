@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { mkdir, open, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { VmferryError } from '../../errors.js';
 import { unpack } from './compression.js';
 import type { Compression } from './foreign.js';
 import { MAX_DISK_BYTES } from './image-header.js';
 import type { Member } from './member.js';
+import { memberStream } from './member-stream.js';
 import { openFile } from './local-file.js';
 import { ownPath, removeLeft } from './own-files.js';
 
@@ -14,6 +15,12 @@ export interface Scratch {
   dir: string;
   /** Left free there, whatever is unpacked. */
   reserveBytes: number;
+}
+
+/** A local file of our own. */
+export interface Copy {
+  path: string;
+  remove(): Promise<void>;
 }
 
 /**
@@ -42,13 +49,37 @@ export async function unpackedMember(
   return {
     ...opened,
     name: packed.name,
-    location: { kind: 'file', path },
+    location: { path, offsetBytes: 0, sizeBytes: null },
     stamp: packed.stamp,
     close: async () => {
       await opened.close();
       await rm(path, { force: true });
     },
   };
+}
+
+/**
+ * A copy of a file that no tool could be sent to, such as one in an archive; closing it removes it.
+ * @throws VmferryError `NoSpace`, before anything is copied.
+ */
+export async function copiedMember(member: Member, scratch: Scratch, signal?: AbortSignal): Promise<Copy> {
+  const path = await ownPath(scratch.dir);
+  const remove = () => rm(path, { force: true });
+  try {
+    await mkdir(scratch.dir, { recursive: true });
+    await removeLeft(scratch.dir);
+    await assertRoom(scratch, member.sizeBytes, `copy ${member.name}`);
+    const file = await openNew(path);
+    try {
+      for await (const bytes of memberStream(member, signal)) await file.write(bytes);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { path, remove };
 }
 
 async function unpackInto(
@@ -58,18 +89,25 @@ async function unpackInto(
   scratch: Scratch,
   signal?: AbortSignal,
 ): Promise<void> {
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
-  const reserveBytes = async () => {
-    const { bavail, bsize } = await statfs(scratch.dir);
-    if (bavail * bsize > scratch.reserveBytes) return;
-    throw new VmferryError('NoSpace', `cannot unpack ${packed.name}: no more room is left in ${scratch.dir}`, {
-      platform: 'files',
-      remedy: `Make room in ${scratch.dir}, or give the site another scratchDir.`,
-    });
-  };
+  const file = await openNew(path);
+  const reserveBytes = () => assertRoom(scratch, 0, `unpack ${packed.name}`);
   try {
     await unpack(packed, how, file, { maxBytes: MAX_DISK_BYTES, reserveBytes }, signal ? { signal } : {});
   } finally {
     await file.close();
   }
+}
+
+function openNew(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+}
+
+/** @param wantedBytes that are still to be written. @param what completes `cannot …`. */
+async function assertRoom(scratch: Scratch, wantedBytes: number, what: string): Promise<void> {
+  const { bavail, bsize } = await statfs(scratch.dir);
+  if (bavail * bsize > scratch.reserveBytes + wantedBytes) return;
+  throw new VmferryError('NoSpace', `cannot ${what}: no more room is left in ${scratch.dir}`, {
+    platform: 'files',
+    remedy: `Make room in ${scratch.dir}, or give the site another scratchDir.`,
+  });
 }

@@ -93,7 +93,6 @@ export const CASES: Record<string, Case> = {
     () => virtualbox({ controllers: sata(attached(0, 0, 1)) }),
   ],
   'disk.capacity': [() => ovf({ disks: DISKS.replace('byte * 2^30', 'furlong') }), () => ovf()],
-  'disk.chunked': [() => ovf({ files: FILES.replace('<File', '<File ovf:chunkSize="1000"') }), () => ovf()],
   'disk.corrupt': [
     ({ qcow2 }) => ({ 'a.qcow2': changed(qcow2, (copy) => copy.writeBigUInt64BE(2n, 72)) }),
     ({ qcow2 }) => ({ 'a.qcow2': qcow2 }),
