@@ -33,21 +33,6 @@ export const firmwareRules: Rule[] = [
         : [],
   },
   {
-    id: 'firmware.mismatch',
-    title: 'The VM is described with secure boot and a BIOS, which does not go together.',
-    severity: 'blocking',
-    basis: 'UEFI 2.10, 32: secure boot is a part of UEFI.',
-    check: ({ vm }) =>
-      vm.firmware === 'bios' && vm.secureBoot
-        ? [
-            blocking(
-              'The VM is described with secure boot but with a BIOS, which has none.',
-              'Set its firmware right at the source: it boots by one of the two.',
-            ),
-          ]
-        : [],
-  },
-  {
     id: 'tpm.missing',
     title: 'The VM has a TPM, and the target cannot emulate one.',
     severity: 'blocking',

@@ -58,6 +58,11 @@ const MACHINE_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: 'The VM starts with a 32-bit UEFI.',
     basis: 'VirtualBox-settings.xsd, EFI32.',
   },
+  'firmware.mismatch': {
+    severity: 'warning',
+    title: 'The VM is described with secure boot and a BIOS, which does not go together.',
+    basis: 'UEFI 2.10, 32: secure boot is a part of UEFI. VMX uefi.secureBoot.enabled; OVF of VMware, Xen, oVirt.',
+  },
   'firmware.unknown': {
     severity: 'warning',
     title: 'The firmware is of a kind that is not known.',

@@ -104,6 +104,17 @@ export function tpmState(where: string): Finding {
   };
 }
 
+/** VMware and the other makers leave the setting where it is when the firmware is changed. */
+export function firmwareMismatch(): Finding {
+  return {
+    id: 'firmware.mismatch',
+    ...warning(
+      'The VM is described with secure boot and with a BIOS, which has none; it gets a BIOS.',
+      'See how the guest starts, and set its firmware to EFI at the source if it is by UEFI.',
+    ),
+  };
+}
+
 /** Variables in a form that is none of EDK2's, which QEMU's firmware uses. */
 export function variablesFormat(of: string): Finding {
   return {

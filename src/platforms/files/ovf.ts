@@ -13,6 +13,7 @@ import { itemsOf, type OvfItem } from './ovf-items.js';
 import type { MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { deviceFindings, left, sectionFindings } from './ovf-sections.js';
+import { firmwareMismatch } from './foreign-findings.js';
 import { dashedUuid, listed, plainText } from './foreign-values.js';
 
 export type { OvfReference } from './ovf-envelope.js';
@@ -81,6 +82,7 @@ function describeSystem(system: OvfSystem, envelope: OvfEnvelope): FoundDisks & 
     ...hardwareChoice(sections.length),
     ...numbersTwice(items),
     ...architecture(vm.guestOs),
+    ...(facts.secureBoot && firmware !== 'uefi' ? [firmwareMismatch()] : []),
     ...(hasTpm ? [tpmState()] : []),
     ...(nvram === null ? [] : [variablesFormat()]),
     ...boot.findings,

@@ -1,6 +1,7 @@
 import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import {
   bootsFromElsewhere,
+  firmwareMismatch,
   otherArchitecture,
   passthrough,
   serialBackend,
@@ -120,6 +121,7 @@ function start(vmx: VmxDictionary, uefi: boolean): Finding[] {
       ),
     });
   }
+  if (!uefi && vmx.flag('uefi.secureBoot.enabled')) findings.push(firmwareMismatch());
   if (uefi && vmx.raw('nvram') !== '') findings.push(variablesFormat('VMware'));
   const order = vmx.raw('bios.bootOrder').toLowerCase();
   const first = order

@@ -74,13 +74,11 @@ function noAcpi(): LibvirtFinding {
 function staysOn(live: XmlElement): LibvirtFinding[] {
   const action = live.text('on_poweroff') ?? 'destroy';
   if (action === 'destroy') return [];
-  const what =
-    action === 'preserve' || action === 'rename-restart' ? `stays there (${action})` : `starts again (${action})`;
   return [
     {
       id: 'shutdown.not-off',
       severity: 'warning',
-      message: `When its guest shuts down, the VM does not end but ${what}: a cutover waits for its end in vain.`,
+      message: `When its guest shuts down, the VM does not end (on_poweroff is ${action}): a cutover waits for that in vain.`,
       remedy: '`virsh set-lifecycle-action VM --type poweroff --action destroy --live --config`.',
     },
   ];

@@ -210,6 +210,10 @@ export const CASES: Record<string, Case> = {
     () => virtualbox({ hardware: '<Firmware type="EFI32"/>' }),
     () => virtualbox({ hardware: '<Firmware type="EFI64"/>' }),
   ],
+  'firmware.mismatch': [
+    () => vmx('firmware = "bios"', 'uefi.secureBoot.enabled = "TRUE"'),
+    () => vmx('firmware = "efi"', 'uefi.secureBoot.enabled = "TRUE"'),
+  ],
   'firmware.unknown': [() => vmx('firmware = "coreboot"'), () => vmx('firmware = "efi"')],
   'firmware.variables-format': [
     () => vmx('firmware = "efi"', 'nvram = "a.nvram"'),

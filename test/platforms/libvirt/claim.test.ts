@@ -7,7 +7,7 @@ import { connectLibvirt, type LibvirtConnection } from '../../../src/platforms/l
 import { createLibvirtSource } from '../../../src/platforms/libvirt/source.js';
 import { createLibvirtVmSite, type SourcePart } from '../../../src/platforms/libvirt/vm-site.js';
 import type { Claim } from '../../../src/platforms/platform.js';
-import { defineVm, removeVm, startPaused, startTestHost, virsh } from './lab-vm.js';
+import { defineVm, diskPath, removeVm, startPaused, startTestHost, virsh } from './lab-vm.js';
 
 let host: LabHost;
 let at: LibvirtConnection;
@@ -125,6 +125,30 @@ test('what stands in the way is found: shared disks, saved memory, snapshots, no
     'of disks that are left behind nothing is said',
   );
   await removeVm(host, 'odd');
+});
+
+test('who works on the disks of a VM is found: another program while it is off, block jobs while it runs', async () => {
+  const disk = { id: 'vda', format: 'qcow2', sizeMib: 8 } as const;
+  await defineVm(host, 'busy', [disk]);
+  const site = createLibvirtVmSite(at);
+  const ids = async () => (await source.sourceFindings(await site.describe('busy'), ['vda'])).map(({ id }) => id);
+  assert.deepEqual(await ids(), []);
+  const shell = (script: string) =>
+    host.host.run('sh', ['-c', script, 'sh', `${host.images}/busy`, diskPath(host, 'busy', disk)]);
+  await shell('qemu-nbd -f qcow2 -k "$1-sock" --pid-file="$1-pid" --fork "$2"');
+  assert.deepEqual(await ids().finally(() => shell('kill "$(cat "$1-pid")"')), ['disk.locked']);
+
+  await startPaused(host, 'busy');
+  assert.deepEqual(await ids(), ['vm.paused', 'shutdown.no-acpi']);
+  await virsh(host, 'snapshot-create-as', 'busy', 'one', '--disk-only');
+  await virsh(host, 'blockcommit', 'busy', 'vda', '--active', '--bandwidth', '1');
+  const found = await ids();
+  assert.ok(found.includes('vm.snapshots') && found.includes('disk.block-job'), found.join());
+  await virsh(host, 'blockjob', 'busy', 'vda', '--abort');
+  assert.ok(!(await ids()).includes('disk.block-job'));
+  await virsh(host, 'destroy', 'busy');
+  await virsh(host, 'snapshot-delete', 'busy', 'one', '--metadata');
+  await removeVm(host, 'busy');
 });
 
 test('state beside the disks is named where there is some, and missed where a VM runs without it', async () => {
