@@ -91,7 +91,7 @@ function elsewhere(around: Around, scratch: Scratch, signal: AbortSignal | undef
     },
     copy: async (member) => {
       const copy = await copiedMember(member, scratch, signal);
-      around.closing.push(copy.remove);
+      around.closing.push(() => copy.remove());
       return copy.path;
     },
   };
