@@ -1,5 +1,6 @@
 import type { InspectedGuest } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
+import { DYNAMIC_DISK, type PartitionTypes } from './partitions.js';
 
 const MOST = 500;
 const MOST_CHARS = 200;
@@ -18,7 +19,11 @@ export async function partitionTables(appliance: Appliance): Promise<InspectedGu
 }
 
 /** What lies between the partitions and the file systems. */
-export async function layoutsOf(appliance: Appliance, filesystems: readonly Filesystem[]): Promise<Layouts> {
+export async function layoutsOf(
+  appliance: Appliance,
+  filesystems: readonly Filesystem[],
+  partitions: PartitionTypes,
+): Promise<Layouts> {
   const types = new Set(filesystems.map(({ type }) => type));
   const listed = async (command: string) => ((await appliance.maybe([command])) ?? '').split('\n').filter(Boolean);
   const some = async (command: string) => (await listed(command)).length > 0;
@@ -26,12 +31,12 @@ export async function layoutsOf(appliance: Appliance, filesystems: readonly File
   const places = [...(await listed('list-devices')), ...(await listed('list-partitions')), ...(await listed('lvs'))];
   for (const device of places.slice(0, MOST)) types.add((await appliance.maybe(['vfs-type', device]))?.trim() ?? '');
   const found: [Layouts[number], boolean][] = [
-    ['lvm', types.has('LVM2_member')],
+    ['lvm', types.has('LVM2_member') || (await some('pvs'))],
     ['raid', types.has('linux_raid_member') || (await some('list-md-devices'))],
     ['btrfs', types.has('btrfs')],
     ['luks', types.has('crypto_LUKS')],
     ['bitlocker', types.has('BitLocker')],
-    ['dynamic-disks', (await some('list-ldm-volumes')) || (await some('list-ldm-partitions'))],
+    ['dynamic-disks', [...partitions.values()].flat().some((type) => DYNAMIC_DISK.includes(type))],
     ['zfs', types.has('zfs_member')],
   ];
   return found.filter(([, there]) => there).map(([layout]) => layout);

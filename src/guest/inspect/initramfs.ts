@@ -2,13 +2,16 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { VmferryError } from '../../errors.js';
 import { streamLocal } from '../../exec/stream.js';
+import { DRIVERS } from '../../model/drivers.js';
 import type { Appliance } from '../appliance.js';
 import { CpioNames } from './cpio-names.js';
 import { moduleName } from './kernels.js';
 
 /** More than an initramfs has; generic ones of today take some 100 MiB, unpacked some 400. */
 const MAX_PACKED_BYTES = 512 * 1024 * 1024;
-const MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024;
+const MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024;
+/** Of millions of names, those that nobody asks for are not kept. */
+const WANTED = new Set<string>(DRIVERS);
 
 /** How the main archive begins (Linux, lib/decompress.c), and what unpacks it. */
 const TOOLS: readonly [Buffer, readonly [string, ...string[]]][] = [
@@ -18,7 +21,7 @@ const TOOLS: readonly [Buffer, readonly [string, ...string[]]][] = [
 ];
 
 /**
- * Names of the modules in an initramfs, read out of the guest without running anything of it.
+ * Which of `DRIVERS` an initramfs has as modules, read out of the guest without running anything of it.
  * @returns why not, where it cannot be read.
  */
 export async function initramfsNames(
@@ -30,7 +33,11 @@ export async function initramfsNames(
   if (sizeBytes === null) return 'it is no file';
   if (sizeBytes > MAX_PACKED_BYTES) return `it has ${sizeBytes} bytes`;
   const names = new Set<string>();
-  const archive = () => new CpioNames((name) => void (/\.ko(\.\w+)?$/.test(name) && names.add(moduleName(name))));
+  const take = (path: string) => {
+    const name = moduleName(path);
+    if (WANTED.has(name) && /\.ko(\.\w+)?$/.test(path)) names.add(name);
+  };
+  const archive = () => new CpioNames(take);
   try {
     const start = await skipPlain(appliance, path, sizeBytes, archive());
     if (start === sizeBytes) return names;
@@ -38,7 +45,7 @@ export async function initramfsNames(
     const pieces = piecesOf(appliance, path, start, sizeBytes);
     const main = archive();
     let unpackedBytes = 0;
-    const take = (chunk: Buffer): Promise<void> => {
+    const takeBytes = (chunk: Buffer): Promise<void> => {
       unpackedBytes += chunk.length;
       if (unpackedBytes > MAX_UNPACKED_BYTES)
         throw new VmferryError('HostileInput', 'cannot go on: it unpacks to too much');
@@ -46,11 +53,11 @@ export async function initramfsNames(
       return Promise.resolve();
     };
     if (head.readUInt16BE(0) === 0x1f8b) {
-      for await (const chunk of gunzipped(pieces)) await take(chunk);
+      for await (const chunk of gunzipped(pieces)) await takeBytes(chunk);
     } else {
       const tool = TOOLS.find(([magic]) => head.subarray(0, magic.length).equals(magic))?.[1];
       if (!tool) return 'it is compressed in a way that is not read here';
-      await streamLocal(tool[0], tool.slice(1), pieces, take, { signal });
+      await streamLocal(tool[0], tool.slice(1), pieces, takeBytes, { signal });
     }
     return main.ended ? names : 'it was cut off';
   } catch (error) {

@@ -1,6 +1,8 @@
+import { posix } from 'node:path';
 import type { GuestKernel, InspectedGuest } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
 import { applianceTree } from '../appliance-tree.js';
+import { shown } from '../config-files.js';
 import { pinNics } from '../nics/pin-nics.js';
 import { uuidFstab } from '../fstab.js';
 import { shellAssignments } from '../shell-assignments.js';
@@ -11,6 +13,7 @@ import { filesystemsOf, layoutsOf, partitionTables, roomOf } from './disks.js';
 import { bootsOf } from './boot-loader.js';
 import { findKernels } from './kernels.js';
 import { osOf } from './os.js';
+import { partitionTypes } from './partitions.js';
 import { windowsState } from './windows.js';
 
 const MOST_MOUNTS = 100;
@@ -28,14 +31,15 @@ export async function inspectGuest(
 ): Promise<InspectedGuest> {
   const notSeen: string[] = [];
   const disks = await partitionTables(appliance);
+  const partitions = await partitionTypes(appliance);
   const filesystems = await filesystemsOf(appliance, notSeen);
-  const layouts = await layoutsOf(appliance, filesystems);
+  const layouts = await layoutsOf(appliance, filesystems, partitions);
   const roots = ((await appliance.maybe(['inspect-os'])) ?? '').split('\n').filter(Boolean);
   const empty = nothingInside();
   const root = roots[0];
   if (root === undefined) {
     if (layouts.includes('luks') || layouts.includes('bitlocker')) notSeen.push('what is encrypted');
-    return { ...empty, disks, filesystems, layouts, boots: await bootsOf(appliance, null, disks), notSeen };
+    return { ...empty, disks, filesystems, layouts, boots: await bootsOf(appliance, null, partitions), notSeen };
   }
   const os = await osOf(appliance, root);
   await mount(appliance, root, filesystems, notSeen);
@@ -43,7 +47,7 @@ export async function inspectGuest(
   const found: InspectedGuest = {
     ...empty,
     ...{ os, systems: roots.length, disks, filesystems, layouts },
-    boots: await bootsOf(appliance, tree, disks),
+    boots: await bootsOf(appliance, tree, partitions),
     applications: await applicationsOf(appliance, root, notSeen),
     notSeen,
   };
@@ -98,12 +102,18 @@ async function mount(
   });
   mounts.sort((a, b) => a.path.length - b.path.length);
   for (const { path, device } of mounts.slice(0, MOST_MOUNTS)) {
+    // A path that leads upwards would be one of the appliance's own.
+    if (!path.startsWith('/') || posix.normalize(path) !== path) {
+      notSeen.push(`what is mounted at ${shown(path)}, which is no proper path`);
+      continue;
+    }
     if ((await appliance.maybe(['mount-ro', device, path])) === null) {
       notSeen.push(`the file system on ${device}, which could not be mounted`);
       continue;
     }
     const filesystem = filesystems.find((each) => each.device === device);
-    if (filesystem) Object.assign(filesystem, { mountpoint: path }, await roomOf(appliance, path));
+    // What is mounted twice is known by where it was mounted first, such as `/`.
+    if (filesystem?.mountpoint === null) Object.assign(filesystem, { mountpoint: path }, await roomOf(appliance, path));
   }
 }
 

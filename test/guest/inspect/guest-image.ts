@@ -14,6 +14,10 @@ export interface GuestImage {
   /** More of mke2fs' options, such as how many inodes there are. */
   options?: string[];
   sizeMib?: number;
+  /** Changes the files once more, by the folder that holds them. */
+  shape?: (root: string) => Promise<void>;
+  /** Commands of debugfs(8) for the file system that was made. */
+  debugfs?: string[];
   /** Packs the initramfs, from standard input to standard output. */
   pack?: string;
 }
@@ -41,11 +45,14 @@ export async function makeGuestImage(path: string, image: GuestImage): Promise<v
     }
     await makeInitramfs(work, join(root, `boot/initrd.img-${KERNEL}`), image);
     await symlink('round', join(root, 'etc', 'round'));
+    await image.shape?.(root);
     await machine.run('truncate', ['-s', `${image.sizeMib ?? 40}M`, '--', path]);
     await machine.run('sfdisk', ['--quiet', '--', path], { input: 'label: dos\nstart=2048, type=83\n' });
     const size = `${(image.sizeMib ?? 40) - 1}M`;
     const options = ['-q', '-F', '-t', 'ext4', '-E', `offset=${START_BYTES}`, '-d', root, ...(image.options ?? [])];
     await machine.run('mke2fs', [...options, '--', path, size], { timeoutMs: 120_000 });
+    const target = `${path}?offset=${START_BYTES}`;
+    for (const each of image.debugfs ?? []) await machine.run('debugfs', ['-w', '-R', each, target]);
     if (image.bootCode) {
       const file = await open(path, 'r+');
       await file.write(Buffer.from([0xeb, 0x63]), 0, 2, 0);
