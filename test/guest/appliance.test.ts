@@ -12,6 +12,7 @@ import { LocalHost } from '../../src/exec/local.js';
 import type { Appliance } from '../../src/guest/appliance.js';
 import { openAppliance } from '../../src/guest/open-appliance.js';
 import { withSshd } from '../exec/sshd.js';
+import { nothingLeft, untilRunning } from './appliance-processes.js';
 
 const machine = new LocalHost();
 const NAME = `two\nlines "quoted" 'once' \\ $HOME`;
@@ -44,31 +45,6 @@ function within(folder: string, host: Host): Host {
 async function ext4(path: string, content: string): Promise<void> {
   await machine.run('truncate', ['-s', '32M', '--', path]);
   await machine.run('mke2fs', ['-q', '-t', 'ext4', '-d', content, '--', path]);
-}
-
-/** Processes of appliances whose temporary files lie in the folder. */
-async function running(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    const [environment, command] = await Promise.all(
-      ['environ', 'cmdline'].map((name) => readFile(`/proc/${pid}/${name}`, 'latin1').catch(() => '')),
-    );
-    if (environment?.includes(`${folder}/tmp`)) found.push(command?.replaceAll('\0', ' ').slice(0, 80) ?? '');
-  }
-  return found;
-}
-
-async function untilRunning(folder: string, what: (commands: string[]) => boolean): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
-    if (what(await running(folder))) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  assert.fail(`these run: ${JSON.stringify(await running(folder))}`);
-}
-
-async function nothingLeft(folder: string): Promise<void> {
-  await untilRunning(folder, (commands) => commands.length === 0);
 }
 
 test('what is on a disk is read without changing it, whatever it is named or holds, and not what is no file', async (t) => {

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Processes of appliances whose temporary files lie in `tmp` of the folder. */
+async function running(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const [environment, command] = await Promise.all(
+      ['environ', 'cmdline'].map((name) => readFile(`/proc/${pid}/${name}`, 'latin1').catch(() => '')),
+    );
+    if (environment?.includes(`${folder}/tmp`)) found.push(command?.replaceAll('\0', ' ').slice(0, 80) ?? '');
+  }
+  return found;
+}
+
+export async function untilRunning(folder: string, what: (commands: string[]) => boolean): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (what(await running(folder))) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.fail(`these run: ${JSON.stringify(await running(folder))}`);
+}
+
+export async function nothingLeft(folder: string): Promise<void> {
+  await untilRunning(folder, (commands) => commands.length === 0);
+}
