@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { posix } from 'node:path';
 import { asVmferryError, VmferryError } from '../errors.js';
 import type { Conversation } from '../exec/host.js';
 import { AnswerReader } from './answer-reader.js';
@@ -115,16 +116,26 @@ export class Appliance {
     return this.bytes([...words], { maxOutputBytes: PIECE_BYTES });
   }
 
-  /** Writes a whole file, in place where there is one: its owner and mode stay. A new one gets libguestfs' defaults. */
+  /**
+   * Writes a whole file, in place where there is one: its owner and mode stay. A new one gets libguestfs' defaults. Links are
+   * followed inside the guest.
+   */
   async upload(path: string, content: Uint8Array): Promise<void> {
+    const place = await this.placeOf(path);
     // libguestfs' daemon gives the name to a shell with a backslash before each strange byte, which makes a newline vanish.
-    if (path.includes('\n')) {
-      const why = 'libguestfs cannot write to a name with a line break';
-      throw new VmferryError('GuestUnreadable', `cannot write ${JSON.stringify(path)} in the guest: ${why}`);
-    }
+    if (place.includes('\n')) throw unwritable(path, 'libguestfs cannot write to a name with a line break');
     const end = `end-${token()}`;
     const lines = Buffer.from(content).toString('base64').replace(/.{76}/g, '$&\n');
-    await this.bytes(['base64-in', `-<<${end}`, path], {}, `${lines}\n${end}\n`);
+    await this.bytes(['base64-in', `-<<${end}`, place], {}, `${lines}\n${end}\n`);
+  }
+
+  /** The same place without links: that shell would follow them from the appliance's own root, not from the guest's. */
+  private async placeOf(path: string): Promise<string> {
+    const real = (await this.maybe(['realpath', path]))?.slice(0, -1);
+    if (real !== undefined) return real;
+    if ((await this.maybe(['is-symlink', path]))?.trim() === 'true') throw unwritable(path, 'it is a link to nothing');
+    const folder = (await this.command(['realpath', posix.dirname(path)])).slice(0, -1);
+    return posix.join(folder, posix.basename(path));
   }
 
   /**
@@ -200,6 +211,10 @@ export class Appliance {
     this.broken ??= asVmferryError(error);
     void this.talk.stop(END_GRACE_MS);
   }
+}
+
+function unwritable(path: string, why: string): VmferryError {
+  return new VmferryError('GuestUnreadable', `cannot write ${JSON.stringify(path)} in the guest: ${why}`);
 }
 
 export function cancelled(): VmferryError {

@@ -9,15 +9,25 @@ export async function applyEdits(appliance: Appliance, edits: readonly Edit[]): 
       await appliance.command(['rm-f', path]);
       continue;
     }
-    const folder = posix.dirname(path);
     const isNew = (await appliance.fileBytes(path)) === null;
-    if (isNew) await appliance.command(['mkdir-p', folder]);
+    const missing = isNew ? await missingFolders(appliance, posix.dirname(path)) : [];
+    if (missing.length > 0) await appliance.command(['mkdir-p', posix.dirname(path)]);
     await appliance.upload(path, Buffer.from(text, 'utf8'));
     if (!isNew) continue;
     await appliance.command(['chmod', `0${(mode ?? 0o644).toString(8)}`, path]);
     await appliance.command(['chown', '0', '0', path]);
-    await labelAs(appliance, folder, path);
+    for (const made of [...missing, path]) await labelAs(appliance, posix.dirname(made), made);
   }
+}
+
+/** Of a folder and those that it lies in, the ones that are not there, outermost first. */
+async function missingFolders(appliance: Appliance, folder: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let each = folder; each !== '/'; each = posix.dirname(each)) {
+    if ((await appliance.maybe(['is-dir', each, 'followsymlinks:true']))?.trim() === 'true') break;
+    missing.unshift(each);
+  }
+  return missing;
 }
 
 /** As SELinux itself would label a file that is made there (selinux(8)): without a label, a confined service cannot read it. */

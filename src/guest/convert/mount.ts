@@ -7,10 +7,13 @@ export async function mountForWriting(appliance: Appliance, { filesystems }: Ins
   await appliance.command(['umount-all']);
   const mounts = filesystems.flatMap(({ device, mountpoint }) => (mountpoint === null ? [] : [{ device, mountpoint }]));
   mounts.sort((one, other) => one.mountpoint.length - other.mountpoint.length);
+  let rooted = false;
   for (const { device, mountpoint } of mounts) {
-    if ((await appliance.maybe(['mount', device, mountpoint])) !== null || mountpoint !== '/') continue;
-    throw new VmferryError('GuestUnreadable', `cannot mount the guest's root file system ${device} for writing`, {
-      remedy: 'Shut the guest down cleanly and have its file system checked, or ask for "conversion": "none".',
-    });
+    const mounted = (await appliance.maybe(['mount', device, mountpoint])) !== null;
+    if (mountpoint === '/') rooted = mounted;
   }
+  if (rooted) return;
+  throw new VmferryError('GuestUnreadable', "cannot mount the guest's root file system for writing", {
+    remedy: 'Shut the guest down cleanly and have its file system checked, or ask for "conversion": "none".',
+  });
 }
