@@ -1,6 +1,7 @@
 import { formatBytes } from '../model/format.js';
-import { FORMATS_OF, type DiskFormat, type PackagePlan } from '../model/package.js';
+import { FORMATS_OF, groupedByBus, type DiskFormat, type PackagePlan } from '../model/package.js';
 import { blocking, info, warning, type Found } from '../model/finding.js';
+import { busAt, machineAt } from '../model/target.js';
 import { copiedDisks, type Facts, type Rule } from './rule.js';
 
 /** What is lost, or becomes something else, where a machine is written as files. */
@@ -88,6 +89,30 @@ export const exportRules: Rule[] = [
             ]
           : [],
       ),
+  },
+  {
+    id: 'export.disk-order',
+    title: 'The disks come in another order.',
+    severity: 'warning',
+    basis: 'DSP0243: disks are at controllers, which readers take one after the other.',
+    check: (facts) =>
+      ofPackage(facts, ({ kind }) => {
+        if (kind !== 'ova' && kind !== 'ovf') return [];
+        const { limits } = facts.target;
+        const machine = machineAt(limits, facts.vm);
+        const disks = copiedDisks(facts)
+          .map(({ disk: { id, bus, order } }) => ({ id, order, bus: busAt(limits, machine, bus) ?? bus }))
+          .sort((a, b) => a.order - b.order);
+        const [before, after] = [disks, groupedByBus(disks)].map((list) => list.map(({ id }) => id).join(', '));
+        return before === after
+          ? []
+          : [
+              warning(
+                `The disks are ${before} in their order; the package has those of one bus together: ${after}.`,
+                'See that the guest finds its disks by UUID or label, and not by names such as /dev/sdb.',
+              ),
+            ];
+      }),
   },
   {
     id: 'export.guest-os',

@@ -20,12 +20,14 @@ export interface Found {
   resources: Leftover[];
   /** VMs of each site that answered. */
   vms: Map<string, VmSummary[]>;
+  /** Sites whose VMs are files, which never run. */
+  idle: Set<string>;
   failed: Map<string, unknown>;
 }
 
 /** Looks at the sites named, at the same time. A site that does not answer is no error here. */
 export async function gather(config: VmferryConfig, sites: readonly string[], signal: AbortSignal): Promise<Found> {
-  const found: Found = { resources: [], vms: new Map(), failed: new Map() };
+  const found: Found = { resources: [], vms: new Map(), idle: new Set(), failed: new Map() };
   const views = await Promise.allSettled(sites.map((site) => gatherAt(config, site, signal)));
   for (const [index, view] of views.entries()) {
     const site = sites[index]!;
@@ -34,6 +36,7 @@ export async function gather(config: VmferryConfig, sites: readonly string[], si
       continue;
     }
     found.vms.set(site, view.value.vms);
+    if (!view.value.boots) found.idle.add(site);
     found.resources.push(...view.value.resources);
   }
   return found;
@@ -53,7 +56,7 @@ async function gatherAt(config: VmferryConfig, name: string, signal: AbortSignal
       resources.push({ ...each, site: name, side: 'target', vm: null, claim: null, replica });
     }
     for (const each of traces) resources.push({ ...each, site: name, side: 'source', replica: null });
-    return { vms, resources };
+    return { vms, resources, boots: site.abilities.boots };
   });
 }
 
@@ -67,6 +70,8 @@ export interface SourceVm {
   vm: string;
   uuid: string;
   state: PowerState | 'gone' | 'unreachable';
+  /** False where it is made of files, which never run. */
+  boots: boolean;
 }
 
 /** Everything of one migration, at all sites. */
@@ -95,9 +100,10 @@ function sourceOf(found: Found, resources: readonly Leftover[]): SourceVm | null
   const place = traced?.vm ? { site: traced.site, vm: traced.vm.name, uuid: traced.vm.uuid } : (named ?? null);
   if (place === null) return null;
   const vms = found.vms.get(place.site);
-  if (!vms) return { ...place, state: 'unreachable' };
+  const boots = !found.idle.has(place.site);
+  if (!vms) return { ...place, boots, state: 'unreachable' };
   const vm = vms.find((each) => each.uuid === place.uuid);
-  return vm ? { ...place, vm: vm.name, state: vm.state } : { ...place, state: 'gone' };
+  return vm ? { ...place, boots, vm: vm.name, state: vm.state } : { ...place, boots, state: 'gone' };
 }
 
 export interface Verdict {
@@ -149,6 +155,9 @@ function ownReason(each: Leftover, { resources, source }: Remains): string | nul
     return `it says which services were stopped in the guest (${each.claim.stoppedServices}): \`vmferry recover ${each.migrationId} --source\` starts them`;
   if (source === null) return 'nothing says of which VM it is: its source may be lost';
   if (source.state === 'running') return null;
+  // Files are all that their machine ever is there, unless a cutover made a VM of them that may hold more.
+  const made = resources.some(({ kind, packed }) => kind.endsWith('-target') && packed !== true);
+  if (!source.boots && source.state === 'off' && !made) return null;
   const where = `${source.vm} at ${source.site}`;
   if (source.state === 'unreachable') return `nobody can see whether its source ${where} runs`;
   return `its source ${where} does not run (${source.state}): \`vmferry recover ${each.migrationId}\` offers a side`;

@@ -55,14 +55,15 @@ async function toSource(work: Work): Promise<void> {
   await withSite(config, source.site, async (site) => {
     await site.endPoints(source.vm, migrationId, signal);
     const { claim } = each;
-    if (claim?.autostart) {
+    if (!source.boots) did.push(`${source.vm} at ${source.site} is files, which nothing starts`);
+    else if (claim?.autostart) {
       await site.setAutostart(source.vm, claim.autostart === 'yes', signal);
       did.push(
         `${source.vm} at ${source.site} ${claim.autostart === 'yes' ? 'starts' : 'does not start'} by itself, as before`,
       );
     } else
       did.push(`whether ${source.vm} started by itself before is not known: see \`virsh autostart\` at ${source.site}`);
-    if (choice.start && claim?.ran !== 'no') {
+    if (source.boots && choice.start && claim?.ran !== 'no') {
       const run = await site.runState(source.vm, signal);
       // A crashed guest may have left its QEMU, which would pass for one that runs.
       if (run?.state === 'crashed') await site.forceOff(source.vm, signal);
@@ -109,7 +110,8 @@ async function putBackGuest(site: Site, { each, did, signal }: Work, vm: string)
 /** The VM of the cutover and a rehearsal are gone, and seen gone. */
 async function removeTarget({ config, each, choice, did, signal }: Work): Promise<void> {
   const { target, rehearsal, migrationId } = each;
-  if (each.unseen.length > 0)
+  // Its target is where its replica is.
+  if (each.unseen.length > 0 && each.replica === null)
     throw unsafe(each, `${each.unseen.join(', ')} cannot be asked, and its target may run there`, 'target');
   if (target?.running && !choice.discardTargetWrites) {
     throw new VmferryError(

@@ -14,11 +14,11 @@ shift
 exec 3<&0 </dev/null
 cat <"$dir/out" & out=$!
 setsid guestfish "$@" <"$dir/in" >"$dir/out" 3<&- & fish=$!
-setsid sh -c 'cat <&3 >"$1/in"; sleep 5; kill -KILL -- "-$2"' sh "$dir" "$fish" >/dev/null 2>&1 & feed=$!
-trap 'kill -KILL -- "-$fish"' TERM INT HUP
+setsid sh -c 'cat <&3 >"$1/in"; sleep 5; kill -s KILL -- "-$2"' sh "$dir" "$fish" >/dev/null 2>&1 & feed=$!
+trap 'kill -s KILL -- "-$fish"' TERM INT HUP
 wait "$fish"; code=$?
-kill -KILL -- "-$feed" 2>/dev/null
-kill -KILL -- "-$fish" 2>/dev/null
+kill -s KILL -- "-$feed" 2>/dev/null
+kill -s KILL -- "-$fish" 2>/dev/null
 wait "$out"
 rm -rf -- "$dir"
 exit "$code"`;

@@ -22,3 +22,9 @@ export const FORMATS_OF: Readonly<Record<PackageKind, readonly [DiskFormat, ...D
   'libvirt-xml': ['qcow2', 'raw', 'qcow', 'vmdk', 'vpc', 'vdi'],
   images: diskFormat.options as [DiskFormat, ...DiskFormat[]],
 };
+
+/** Disks in the order in which a package with controllers has them: those of the first one's bus, then of the next new one. */
+export function groupedByBus<D extends { bus: string }>(disks: readonly D[]): D[] {
+  const buses = [...new Set(disks.map(({ bus }) => bus))];
+  return buses.flatMap((bus) => disks.filter((disk) => disk.bus === bus));
+}

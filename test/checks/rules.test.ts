@@ -287,6 +287,10 @@ const WITH_OTHERS: Record<string, [fires: Partial<Given>, not: Partial<Given>]> 
   ],
   'blocking export.tpm': [packed('ovf', 'vmdk', tpm('2.0')), packed('ovf', 'vmdk')],
   'info export.undescribed': [packed('images', 'raw'), packed('ovf', 'raw')],
+  'warning export.disk-order': [
+    packed('ova', 'vmdk', { disks: disk() + disk('sda', 'sata') + disk('vdb') }),
+    packed('libvirt-xml', 'qcow2', { disks: disk() + disk('sda', 'sata') + disk('vdb') }),
+  ],
   'info export.guest-os': [
     packed('libvirt-xml', 'qcow2', { guestOs: 'debian10_64Guest' }),
     packed('libvirt-xml', 'qcow2', { guestOs: 'http://debian.org/debian/12' }),

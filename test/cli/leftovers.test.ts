@@ -22,7 +22,7 @@ const ALL = [CLAIM, left('source', 'checkpoint'), left('source', 'point'), left(
 function found(resources: Leftover[], state: PowerState | null): Found {
   const vm = { name: 'web01', uuid: UUID, memoryBytes: 1, cpus: 1, disks: 1 };
   const old = state === null ? [] : [{ ...vm, state }];
-  return { resources, vms: new Map([['dc-old', old] as const, ['dc-new', []]]), failed: new Map() };
+  return { resources, vms: new Map([['dc-old', old] as const, ['dc-new', []]]), idle: new Set(), failed: new Map() };
 }
 
 /** Kinds that may go. */
@@ -43,6 +43,20 @@ test('nothing goes while the workflow runs, when Temporal cannot be asked, or wh
 test('a replica whose source does not run stays, and so does the claim, which recover needs', () => {
   for (const state of ['off', 'paused', 'crashed', null] as const)
     assert.deepEqual(going(ALL, state), ['checkpoint', 'point'], String(state));
+});
+
+test('a replica of files goes though they do not run, unless a VM was made of it or the files are gone', () => {
+  const source = { site: 'dc-old', vm: 'web01', uuid: UUID };
+  const replica = left('target', 'replica', { replica: { source } as Leftover['replica'] });
+  const verdicts = (resources: Leftover[], state: PowerState | null) => {
+    const seen = found(resources, state);
+    seen.idle.add('dc-old');
+    return [...judge(remainsOf(seen)[0]!, OVER).values()].map(({ remove }) => remove);
+  };
+  assert.deepEqual(verdicts([replica], 'off'), [true]);
+  assert.deepEqual(verdicts([replica], null), [false]);
+  assert.deepEqual(verdicts([replica, left('target', 'target')], 'off'), [false, false]);
+  assert.deepEqual(verdicts([replica, left('target', 'target', { packed: true })], 'off'), [true, true]);
 });
 
 test('a replica stays when nobody can see its source, or nothing says which VM that is', () => {

@@ -1,10 +1,13 @@
-import { blocking, info, type Finding } from '../../model/finding.js';
+import { posix } from 'node:path';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import type { VmDescription, VmSummary } from '../../model/vm.js';
 import type { FilesConnection } from './connect.js';
 import { lookAtDisks } from './look.js';
 import { madeMac, madeUuid, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
 import { openPackage } from './package.js';
 import { VmferryError } from '../../errors.js';
+import { quoted } from './foreign-values.js';
+import { hasNvram } from './side-state.js';
 
 /** Uses one machine of a site, and closes it. @throws VmferryError `NotFound`, naming those that exist. */
 export async function withMachine<T>(
@@ -28,7 +31,12 @@ export async function withMachine<T>(
 
 /** The machine as it can be built elsewhere: with the name that it has here, and what its package leaves open filled in. */
 export function describe(at: FilesConnection, vm: string, signal?: AbortSignal): Promise<VmDescription> {
-  return withMachine(at, vm, async (machine) => completed(at, machine, await described(at, machine, signal)), signal);
+  return withMachine(
+    at,
+    vm,
+    async (machine) => completed(at, machine, await described(at, machine, signal), signal),
+    signal,
+  );
 }
 
 /** The machine as its package describes it. */
@@ -36,7 +44,12 @@ export async function described(at: FilesConnection, machine: Machine, signal?: 
   return await lookAtDisks(machine.from, machine.foreign, at.scratch, signal);
 }
 
-function completed(at: FilesConnection, machine: Machine, vm: VmDescription): VmDescription {
+async function completed(
+  at: FilesConnection,
+  machine: Machine,
+  vm: VmDescription,
+  signal?: AbortSignal,
+): Promise<VmDescription> {
   const findings: Finding[] = [];
   const uuid = vm.uuid || madeUuid(at, machine);
   const nics = vm.nics.map((nic, nth) => (nic.mac ? nic : { ...nic, mac: madeMac(at, machine, nth) }));
@@ -48,8 +61,16 @@ function completed(at: FilesConnection, machine: Machine, vm: VmDescription): Vm
     );
   }
   // Variables of another maker's firmware are of no use to the target's.
-  const ours = machine.from.kind === 'domain-xml' && vm.nvramPath !== null;
-  if (vm.firmware === 'uefi' && !ours) {
+  const nvram = vm.firmware === 'uefi' ? await hasNvram(machine, signal) : null;
+  if (nvram === false) {
+    findings.push({
+      id: 'firmware.variables-missing',
+      ...warning(
+        `The UEFI variables (${quoted(posix.basename(vm.nvramPath ?? ''))}) do not lie beside the description: the machine gets new ones.`,
+        'Put that file there; or see that the guest has a boot loader in \\EFI\\BOOT, the path for removable media.',
+      ),
+    });
+  } else if (vm.firmware === 'uefi' && nvram === null) {
     findings.push({
       id: 'firmware.variables-new',
       ...info(
@@ -72,7 +93,9 @@ function completed(at: FilesConnection, machine: Machine, vm: VmDescription): Vm
     name: machine.name,
     uuid,
     nics,
-    nvramPath: ours ? vm.nvramPath : null,
+    nvramPath: nvram ? vm.nvramPath : null,
+    // Its state is in no package, so there is nothing to look for.
+    tpm: vm.tpm && { ...vm.tpm, statePath: null },
     findings: [...vm.findings, ...findings],
   };
 }

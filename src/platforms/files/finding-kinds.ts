@@ -73,6 +73,11 @@ const MACHINE_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: "The UEFI variables are in a form of VMware's or VirtualBox's own.",
     basis: 'VMX nvram; VirtualBox-settings.xsd, NVRAM.',
   },
+  'firmware.variables-missing': {
+    severity: 'warning',
+    title: "The file of the UEFI variables does not lie beside libvirt's XML.",
+    basis: 'libvirt.org/formatdomain.html, nvram; it was looked for by its name.',
+  },
   'firmware.variables-new': {
     severity: 'info',
     title: 'The VM gets new UEFI variables.',

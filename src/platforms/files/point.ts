@@ -24,34 +24,32 @@ export async function openPoint(at: FilesConnection, request: PointRequest, sign
     closing.push(() => root.close());
     const { from, foreign } = await openMachine(at, root, only, request.vm, signal);
     closing.push(() => from.close());
-    // Once, before the first block is read.
-    const listed = request.since === null ? await checkPackage(from, signal) : null;
-    const opened = new Map<string, { reader: BlockReader; stamp: string }>();
+    const first = request.since === null;
+    let listed = first ? await checkPackage(from, signal) : null;
+    const chains = new Map<string, ImageChain | EmptyDisk>();
     for (const id of request.disks) {
       const index = foreign.disks.findIndex((each) => each.id === id);
       if (index === -1) throw missing(request.vm, id);
       const disk = foreign.disks[index]!;
       if (disk.reference === null) {
-        const sizeBytes = foreign.vm.disks[index]!.sizeBytes;
-        opened.set(id, { reader: new EmptyDisk(sizeBytes), stamp: `empty ${sizeBytes}` });
+        chains.set(id, new EmptyDisk(foreign.vm.disks[index]!.sizeBytes));
         continue;
       }
       const chain = await openDisk(from, disk, at.scratch, signal);
       closing.push(() => chain.close());
-      if (listed) assertListed(from, listed, referredFiles(chain));
-      const check = request.since === null;
-      let reader = await openStream(chain, check, signal);
-      if (!reader) {
-        const exported = await exportChain(chain, check, at.scratch, signal);
-        closing.push(() => exported.close());
-        reader = exported.reader;
-      }
-      opened.set(id, { reader, stamp: stampOf(chain) });
+      chains.set(id, chain);
     }
-    const print = printOf(request.disks.map((id) => `${id} ${opened.get(id)!.stamp}`));
+    const print = printOf([...chains].map(([id, chain]) => `${id} ${stampOf(chain)}`));
     const known = request.since !== null && request.since.endsWith(`.${print}`);
+    // Whatever came since the last pass is looked at, too, before its first block is read.
+    if (!known && !first) listed = await checkPackage(from, signal);
+    for (const chain of chains.values()) {
+      if (listed && !(chain instanceof EmptyDisk)) assertListed(from, listed, referredFiles(chain));
+    }
+    const readers = new Map<string, BlockReader>();
+    for (const [id, chain] of chains) readers.set(id, await readerOf(chain, !known));
     const disks = request.disks.map((id): PointDisk => {
-      const { reader } = opened.get(id)!;
+      const reader = readers.get(id)!;
       return known ? { id, reader: new Unchanged(reader), changes: 'bitmap' } : { id, reader, changes: 'unknown' };
     });
     const note = request.since !== null && !known ? 'the files changed: everything is read and compared' : null;
@@ -71,10 +69,20 @@ export async function openPoint(at: FilesConnection, request: PointRequest, sign
     await close();
     throw error;
   }
+
+  async function readerOf(chain: ImageChain | EmptyDisk, check: boolean): Promise<BlockReader> {
+    if (chain instanceof EmptyDisk) return chain;
+    const stream = await openStream(chain, check, signal);
+    if (stream) return stream;
+    const exported = await exportChain(chain, check, at.scratch, signal);
+    closing.push(() => exported.close());
+    return exported.reader;
+  }
 }
 
 /** Differs as soon as any file of the disk is another one, or was written to. */
-export function stampOf(chain: ImageChain): string {
+export function stampOf(chain: ImageChain | EmptyDisk): string {
+  if (chain instanceof EmptyDisk) return `empty ${chain.sizeBytes}`;
   return chain.layers
     .flatMap(({ member, extents }) => [member, ...extents])
     .map(({ stamp }) => stamp)

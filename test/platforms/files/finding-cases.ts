@@ -34,6 +34,9 @@ const vmx = (...lines: string[]): Files => ({
 const disk = (...more: string[]) => ['scsi0:0.present = "TRUE"', 'scsi0:0.fileName = "a.vmdk"', ...more].join('\n');
 const card = (...more: string[]) =>
   ['ethernet0.present = "TRUE"', ...more.map((each) => `ethernet0.${each}`)].join('\n');
+const domain = (inner: string): Files => ({
+  'a.xml': `<domain type='kvm'><name>a</name><uuid>564dfb78-d1cd-e9a3-0e27-880007b70f3b</uuid><memory unit='MiB'>64</memory>${inner}</domain>`,
+});
 const ovf = (parts: Parts = {}, files: Files = {}): Files => ({ 'a.ovf': envelope(parts), ...files });
 const virtualbox = (parts: VboxParts): Files => ({ 'a.vbox': vbox(parts) });
 const ALL = CPU + MEMORY + SCSI + DISK;
@@ -218,6 +221,13 @@ export const CASES: Record<string, Case> = {
   'firmware.variables-format': [
     () => vmx('firmware = "efi"', 'nvram = "a.nvram"'),
     () => vmx('firmware = "bios"', 'nvram = "a.nvram"'),
+  ],
+  'firmware.variables-missing': [
+    () => domain("<os><loader type='pflash'>/code.fd</loader><nvram>/nvram/a_VARS.fd</nvram></os>"),
+    () => ({
+      ...domain("<os><loader type='pflash'>/code.fd</loader><nvram>/nvram/a_VARS.fd</nvram></os>"),
+      'a_VARS.fd': Buffer.alloc(4096),
+    }),
   ],
   'firmware.variables-new': [() => vmx('firmware = "efi"'), () => vmx('firmware = "bios"')],
   'hostdev.passthrough': [() => vmx('pciPassthru0.present = "TRUE"'), () => vmx('pciPassthru0.present = "FALSE"')],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { filesSite } from '../../../src/config.js';
 import type { VmferryError } from '../../../src/errors.js';
 import type { OpenPoint } from '../../../src/platforms/platform.js';
 import { openSite } from '../../../src/platforms/registry.js';
+import { DISKS, envelope, FILES, VMDK } from './ovf-samples.js';
 
 /** Every format, read as the source of a migration reads it, against what it was made of. */
 
@@ -257,6 +258,24 @@ test('a pass of files that did not change has nothing to read; of changed ones i
   assert.equal(third.disks[0]!.changes, 'unknown');
   assert.match(third.note ?? '', /changed/);
   await third.end();
+});
+
+test('a package that was exchanged between two passes is held against its manifest again', async () => {
+  const path = await folder('exchanged');
+  const files = FILES.replace('disk1.vmdk', 'disk1.raw');
+  const disks = DISKS.replace(VMDK, 'http://example.net/raw').replace('"10"', '"1"').replace('2^30', '2^20');
+  const [ovf, disk] = [envelope({ files, disks }), randomBytes(MIB)];
+  const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
+  await writeFile(join(path, 'vm.ovf'), ovf);
+  await writeFile(join(path, 'disk1.raw'), disk);
+  await writeFile(join(path, 'vm.mf'), `SHA256(vm.ovf)= ${sha256(ovf)}\nSHA256(disk1.raw)= ${sha256(disk)}\n`);
+  const first = await pointOf({ path }, 'vm');
+  await first.end();
+  await writeFile(join(path, 'disk1.raw'), randomBytes(MIB));
+  await assert.rejects(pointOf({ path }, 'vm', first.checkpoint), {
+    code: 'HostileInput',
+    message: /its manifest says/,
+  });
 });
 
 test('what was written to the files shows in their whereabouts', async () => {

@@ -1,4 +1,4 @@
-import type { PackagePlan } from '../../../model/package.js';
+import { groupedByBus, type PackagePlan } from '../../../model/package.js';
 import { onNearest } from '../../../model/devices.js';
 import { machineAt } from '../../../model/target.js';
 import type { VmDescription } from '../../../model/vm.js';
@@ -33,10 +33,10 @@ export function exportedVm(
     ...vm,
     name,
     machine,
-    disks: ovf ? oneController(disks) : disks,
+    disks: oneController(ovf ? byBus(disks) : disks),
     nics,
     // A package has no word for threads.
-    cpu: ovf ? withoutThreads(vm.cpu) : vm.cpu,
+    cpu: ovf ? withoutThreads(vm.cpu) : wholeTopology(vm.cpu),
     // In the unit that every reader takes.
     memoryBytes: ovf ? Math.ceil(vm.memoryBytes / MIB) * MIB : vm.memoryBytes,
     tpm: ovf ? null : vm.tpm,
@@ -47,10 +47,22 @@ export function exportedVm(
 
 const MIB = 2 ** 20;
 
+/** Readers take controllers one after the other, so that of the order only which bus comes first is kept. */
+function byBus(disks: VmDescription['disks']): VmDescription['disks'] {
+  return groupedByBus(disks).map((disk, order) => ({ ...disk, order }));
+}
+
 /** All disks on SCSI are at one controller, which is of the first one's model. */
 function oneController(disks: VmDescription['disks']): VmDescription['disks'] {
   const first = disks.find(({ bus }) => bus === 'scsi');
   return disks.map((disk) => (disk.bus === 'scsi' ? { ...disk, controllerModel: first!.controllerModel } : disk));
+}
+
+/** A topology of another number of CPUs is not written. */
+function wholeTopology(cpu: VmDescription['cpu']): VmDescription['cpu'] {
+  const { count, sockets, coresPerSocket, threadsPerCore } = cpu;
+  const whole = sockets * coresPerSocket * threadsPerCore === count;
+  return whole ? cpu : { ...cpu, sockets: count, coresPerSocket: 1, threadsPerCore: 1 };
 }
 
 function withoutThreads(cpu: VmDescription['cpu']): VmDescription['cpu'] {

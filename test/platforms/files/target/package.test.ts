@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { diskFormat, FORMATS_OF, type PackagePlan } from '../../../../src/model/package.js';
 import { openSite } from '../../../../src/platforms/registry.js';
 import { parseXml } from '../../../../src/platforms/xml.js';
+import { DISK } from '../../libvirt/vm-fixture.js';
 import { bench, host, ID, MIB, OWNER, siteConfig, work, type FilesBench } from './bench.js';
 
 const NOTHING = { nvram: null, tpm: null };
@@ -55,6 +56,35 @@ for (const kind of ['ovf', 'libvirt-xml'] as const) {
     });
   }
 }
+
+test('disks of several buses in turn are grouped in an OVF, whose readers take one controller after the other', async (t) => {
+  const buses = { vda: 'virtio', sda: 'scsi', vdb: 'virtio', hda: 'ide' } as const;
+  const disks = Object.entries(buses).map(([id, bus], order) => ({
+    ...{ ...DISK, id, bus, order, sizeBytes: (order + 4) * MIB },
+    controllerModel: bus === 'scsi' ? 'lsilogic' : null,
+  }));
+  const made = await bench(t, { disks, machine: 'pc' });
+  await written(made, { kind: 'ovf', diskFormat: 'raw' });
+  await made.site.finalize('web01', ID, false);
+  assert.deepEqual(
+    (await made.site.describe('web01')).disks.map(({ bus, sizeBytes }) => [bus, sizeBytes / MIB]),
+    [
+      ['sata', 4],
+      ['sata', 6],
+      ['scsi', 5],
+      ['ide', 7],
+    ],
+  );
+});
+
+test("libvirt's XML has one SCSI controller, and no topology of another number of CPUs", async (t) => {
+  const disks = ['lsisas1068', 'buslogic'].map((controllerModel, order) => ({
+    ...{ ...DISK, id: `sd${'ab'[order]}`, bus: 'scsi' as const, order, sizeBytes: 4 * MIB, controllerModel },
+  }));
+  const cpu = { count: 2, sockets: 1, coresPerSocket: 2, threadsPerCore: 2, model: null };
+  const made = await bench(t, { disks, cpu });
+  await written(made, { kind: 'libvirt-xml', diskFormat: 'raw' });
+});
 
 test('an OVA has descriptor, manifest and disks in the order of its references, and is the machine that was moved', async (t) => {
   const made = await bench(t);
