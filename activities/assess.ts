@@ -14,6 +14,7 @@ import type { ActivityDeps, Site } from './deps.js';
 import { copyRateOf } from './copy-rate.js';
 import { readinessOf } from './inside-guest.js';
 import type { Assessment, MigrationActivities, Ref } from './io.js';
+import { unknownWaivers } from './waivers.js';
 
 export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 'assess' | 'checkSites'> {
   return {
@@ -88,7 +89,7 @@ async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): 
     disks: plan.disks,
     networks: plan.networks,
     package: plan.package,
-    findings: [...kept, ...findings],
+    findings: [...kept, ...findings, ...unknownWaivers(request.waive, findings)],
     estimate,
     conversion: plan.conversion,
   };

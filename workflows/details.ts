@@ -34,7 +34,7 @@ export function detailsOf(status: MigrationStatus): string {
     ['Passes', `${status.passCount}${status.converged ? ', converged' : ''}`],
     ['Predicted downtime', predictedInWords(status, 'not known yet')],
     ...(status.estimate ? [['Estimated beforehand', estimateWords(status.estimate)] satisfies [string, string]] : []),
-    ['Measured downtime', measuredInWords(status, 'none yet')],
+    ['Measured downtime', status.outcome === null && status.package ? 'none yet' : measuredInWords(status, 'none yet')],
     [
       'Approval',
       status.approval

@@ -130,6 +130,7 @@ export function summarizeFleet(
     ...each,
     vms: found[index]!.vms.slice(0, MOST_NAMES),
   }));
+  const short = blockers(findings).some(({ id }) => ROOM.includes(id));
   const staysOff = read.some(({ estimate }) => estimate?.downtimeMs === null);
   const longest = Math.max(0, ...read.map(({ estimate }) => estimate?.downtimeMs ?? 0));
   return {
@@ -138,7 +139,7 @@ export function summarizeFleet(
     target: request.target,
     ...times,
     counts: countOf(vms),
-    sizing: { ...sizing, fits: blockers(findings).length === 0 && sizing.target.storageFreeBytes !== null },
+    sizing: { ...sizing, fits: !short && sizing.target.storageFreeBytes !== null },
     estimate: {
       copyMs: sum(read, ({ estimate }) => estimate?.copyMs ?? 0),
       rateBytesPerSecond: Math.round(rate.bytesPerSecond),
@@ -179,6 +180,9 @@ function howOf({ words }: CopyRate, longestMs: number, staysOff: boolean): strin
   if (longestMs === 0) return `${copy} Nothing that runs is interrupted.`;
   return `${copy} The longest downtime of one VM is ${formatDuration(longestMs)}: its last pass and an assumed boot; each VM says how.`;
 }
+
+/** What says that there is too little of something. */
+const ROOM = ['fleet.memory', 'fleet.cpus', 'fleet.space'];
 
 const RANK: Record<Severity, number> = { blocking: 0, warning: 1, info: 2 };
 

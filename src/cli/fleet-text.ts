@@ -75,9 +75,16 @@ function totals(fleet: FleetAssessment, width: number): string {
     target.storageFreeBytes === null
       ? `${target.storage} cannot be used`
       : `${target.storage} has ${formatBytes(target.storageFreeBytes)} free`;
+  const host =
+    target.cpus === 0
+      ? { cpus: '', memory: '' }
+      : {
+          cpus: ` (the host of ${fleet.target} has ${target.cpus})`,
+          memory: ` (${formatBytes(target.memoryBytes)}, ${formatBytes(target.freeMemoryBytes)} left)`,
+        };
   const texts = [
     `${formatCount(counts.vms, 'VM')}: ${counts.ready} ready, ${counts.readyWithWarnings} with warnings, ${counts.blocked} blocked, ${counts.unreadable} unreadable.`,
-    `Together: ${formatCount(sizing.cpus, 'CPU')} (the host of ${fleet.target} has ${target.cpus}); ${formatBytes(sizing.memoryBytes)} of memory, ${formatBytes(sizing.runningMemoryBytes)} of it in VMs that run (${formatBytes(target.memoryBytes)}, ${formatBytes(target.freeMemoryBytes)} left); disks of ${formatBytes(sizing.sizeBytes)} that hold ${formatBytes(sizing.allocatedBytes)} (${free}). ${sizing.fits ? 'All of it fits.' : 'All of it does not fit.'}`,
+    `Together: ${formatCount(sizing.cpus, 'CPU')}${host.cpus}; ${formatBytes(sizing.memoryBytes)} of memory, ${formatBytes(sizing.runningMemoryBytes)} of it in VMs that run${host.memory}; disks of ${formatBytes(sizing.sizeBytes)} that hold ${formatBytes(sizing.allocatedBytes)} (${free}). ${sizing.fits ? 'All of it fits.' : 'All of it does not fit.'}`,
     ...findings.map((each) => {
       const severity = each.waivedBy === undefined ? each.severity : 'waived';
       return `${severity} ${each.id}: ${each.message} ${each.remedy}`;

@@ -1,5 +1,5 @@
 import { downtimeInWords } from '../model/estimate.js';
-import { measuredInWords } from '../model/downtime.js';
+import { measuredInWords, predictedInWords } from '../model/downtime.js';
 import { formatBytes, formatDuration, formatEta, formatInstant, formatRate } from '../model/format.js';
 import { happenings } from '../model/happenings.js';
 import type { DiskProgress, MigrationStatus } from '../model/status.js';
@@ -103,7 +103,7 @@ function passWords(status: MigrationStatus): string {
 }
 
 function downtimeWords(status: MigrationStatus): string {
-  if (status.package) return measuredInWords(status, '');
+  if (status.package) return status.outcome === null ? predictedInWords(status, '') : measuredInWords(status, '');
   const predicted =
     status.predictedDowntimeMs === null
       ? status.estimate

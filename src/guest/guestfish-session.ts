@@ -1,7 +1,8 @@
 /**
  * Runs guestfish so that it ends with whoever talks with it: some seconds after standard input ended, what still runs of it
  * is killed, and with it the appliance. It has a session of its own, so that all of it is found, and so that no passphrase
- * is asked for at a terminal. Answers go through a pipe, since guestfish opens its output by name, which a socket does not
+ * is asked for at a terminal. The shell says of what was killed that it was, to whom nobody listens any more: that must not
+ * end it before it has cleaned up. Answers go through a pipe, since guestfish opens its output by name, which a socket does not
  * allow. Arguments: libguestfs' backend settings, then options of guestfish.
  */
 export const SESSION = `
@@ -16,6 +17,7 @@ cat <"$dir/out" & out=$!
 setsid guestfish "$@" <"$dir/in" >"$dir/out" 3<&- & fish=$!
 setsid sh -c 'cat <&3 >"$1/in"; sleep 5; kill -s KILL -- "-$2"' sh "$dir" "$fish" >/dev/null 2>&1 & feed=$!
 trap 'kill -s KILL -- "-$fish"' TERM INT HUP
+trap : PIPE
 wait "$fish"; code=$?
 kill -s KILL -- "-$feed" 2>/dev/null
 kill -s KILL -- "-$fish" 2>/dev/null

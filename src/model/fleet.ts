@@ -58,7 +58,7 @@ export const fleetSizing = z.strictObject({
   sizeBytes: z.number(),
   allocatedBytes: z.number(),
   target: z.strictObject({
-    cpus: z.number(),
+    cpus: z.number().describe('Of its host; 0 where it keeps files and runs none.'),
     memoryBytes: z.number(),
     freeMemoryBytes: z.number(),
     storage: z.string(),

@@ -6,6 +6,8 @@ import { VmferryError } from '../errors.js';
 /** More than any descriptor needs; keeps a hostile one from filling the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_DEPTH = 64;
+/** Characters of what is wrong, which may quote the document. */
+const MOST_REASON = 300;
 
 type Content = string | XmlElement;
 
@@ -160,5 +162,8 @@ function decode(text: string, what: string): string {
 }
 
 function hostile(what: string, why: string): VmferryError {
-  return new VmferryError('HostileInput', `cannot read ${what}: ${why}`);
+  const brief = why.length > MOST_REASON ? `${why.slice(0, MOST_REASON)}…` : why;
+  return new VmferryError('HostileInput', `cannot read ${what}: ${brief}`, {
+    remedy: 'It is not as its format wants it, or was made to do harm. Export the machine again.',
+  });
 }

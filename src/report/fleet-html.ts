@@ -60,13 +60,14 @@ function head(fleet: FleetAssessment): Markup {
 function together(fleet: FleetAssessment): Markup {
   const { sizing } = fleet;
   const { target } = sizing;
+  const keepsFiles = target.cpus === 0;
   const rows: [string, string, string][] = [
     ['VMs', `${fleet.counts.vms}, ${sizing.running} of them run`, `${target.vms} there`],
-    ['CPUs', String(sizing.cpus), `${target.cpus} of the host`],
+    ['CPUs', String(sizing.cpus), keepsFiles ? 'runs none' : `${target.cpus} of the host`],
     [
       'Memory',
       `${formatBytes(sizing.memoryBytes)}, of those that run ${formatBytes(sizing.runningMemoryBytes)}`,
-      `${formatBytes(target.memoryBytes)}, ${formatBytes(target.freeMemoryBytes)} left now`,
+      keepsFiles ? 'runs none' : `${formatBytes(target.memoryBytes)}, ${formatBytes(target.freeMemoryBytes)} left now`,
     ],
     [
       'Disks',

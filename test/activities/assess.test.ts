@@ -303,6 +303,13 @@ test('other CPUs and memory are those of the VM at the target, one core a socket
   assert.equal(hardwarePrint, asIs.hardwarePrint, 'the print is that of the source');
 });
 
+test('a waiver of something that no check is called is told, and one of a check that finds nothing is not', async () => {
+  const waive = { 'vm.uuid-in-use': 'the old copy goes', 'disk.shareable': 'a cluster', 'nosuch.rule': 'because' };
+  const { findings } = await assess(world(), { waive });
+  assert.deepEqual(ids(findings), ['waiver.unknown']);
+  assert.match(findings[0]!.message, /"nosuch\.rule"/);
+});
+
 test('a replica that was kept of this VM is named, unless it does not fit or cannot be asked for', async () => {
   const owned = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccc', ref.migrationId].map((migrationId, index) => ({
     ...{ kind: 'libvirt-replica', name: migrationId, migrationId, inUse: index === 1 ? 'a VM stands on it' : null },

@@ -134,6 +134,15 @@ test('a waiver counts for each VM and for what is found of all together, and is 
   assert.ok(summary.sizing.fits);
 });
 
+test('what is found of all together says that it does not fit only where there is too little of something', () => {
+  const same = [{}, { name: 'mail01', nics: nic('lan', '52:54:00:11:22:34') }];
+  const { summary } = fleetOf(same);
+  assert.equal(summary.findings.find(({ id }) => id === 'fleet.uuid-repeated')?.severity, 'blocking');
+  assert.ok(summary.sizing.fits);
+  const large = { ...OTHER, name: 'mail01', allocatedBytes: 20 * GIB, sizeBytes: 20 * GIB };
+  assert.ok(!fleetOf([{}, large]).summary.sizing.fits);
+});
+
 test('sizes are added up and held against the target; the estimate says how it came to be', () => {
   const two = { disks: disk('vda') + disk('vdb'), sizeBytes: 2 * GIB, allocatedBytes: GIB, devices: AGENT };
   const { summary } = fleetOf([two, { ...OTHER, name: 'mail01', running: false }], { assumeRate: '50MiB/s' });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { waitForGuest } from '../../lab/guest/guest.js';
+import { askGuest, waitForGuest } from '../../lab/guest/guest.js';
 import type { VerifiedDisk } from '../../src/cli/verify.js';
 import type { SweptRow } from '../../src/cli/sweep.js';
 import { connectClient } from '../../src/temporal.js';
@@ -84,6 +84,26 @@ test('terminated between stop and start: recover shows it, and brings the source
   assert.match(await scene.world.virsh('old', 'dominfo', 'web01'), /Autostart: +enable/);
   assert.equal(await scene.world.virsh('new', 'list', '--all', '--name'), '');
   assert.deepEqual(brief(await sweep('--remove')), ['replica removed']);
+});
+
+test('terminated while a service is stopped in a guest that runs on: recover starts the service again', async () => {
+  const guest = await scene.begin({ obedient: false, pauseMs: 20 });
+  const { world } = scene;
+  const migration = await world.migrate('web01', {
+    ...AUTOMATIC,
+    cutover: { approval: 'automatic', shutdown: 'graceful', shutdownTimeout: '10m' },
+    prepareGuest: { stopServices: ['web'] },
+  });
+  await migration.until('stopped', ({ preparation }) => preparation.some(({ result }) => result === 'stopped'));
+  await world.killWorkers();
+  await migration.handle.terminate('by a test');
+  assert.match((await vmferry('recover')).out, /services +stopped in the guest: web/);
+  const back = await vmferry('recover', 'web01', '--source');
+  assert.equal(back.exit, 0, back.err);
+  assert.match(back.out, /^web was started again in the guest$/m);
+  await askGuest(world.lab.old, guest);
+  await scene.neverStopped();
+  await sweep('--remove');
 });
 
 test("Temporal's database lost while the target runs: recover keeps the target, once a human says so", async () => {

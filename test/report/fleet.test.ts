@@ -71,6 +71,15 @@ test('for a terminal no line is wider than 80 characters, whatever names and mes
   assert.match(text, /3 VMs: 0 ready, 0 with warnings, 3 blocked, 0 unreadable\./);
 });
 
+test('of a target that keeps files nothing is said of CPUs and memory that it does not have', () => {
+  const fleet = fleetOf([vm('web01')]);
+  const target = { ...fleet.sizing.target, cpus: 0, memoryBytes: 0, freeMemoryBytes: 0 };
+  const files = { ...fleet, sizing: { ...fleet.sizing, target } };
+  for (const text of [fleetText(fleet, 80), renderFleetHtml(fleet)]) assert.match(text, /host of|of the host/);
+  for (const text of [fleetText(files, 80), renderFleetHtml(files)])
+    assert.doesNotMatch(text, /host of|of the host|0 B/);
+});
+
 test('VMs come out of a part as they went in', () => {
   const vms = [vm('web01'), vm('db01', 3)].map((each) => ({
     ...each,

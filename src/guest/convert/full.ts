@@ -35,6 +35,7 @@ exec 3<&0 </dev/null
 setsid virt-v2v-in-place "$@" -i libvirtxml "$dir/guest.xml" 2>"$dir/said" 3<&- & v2v=$!
 setsid sh -c 'cat <&3 >/dev/null; kill -s KILL -- "-$1"' sh "$v2v" >/dev/null 2>&1 & watch=$!
 trap 'kill -s KILL -- "-$v2v"' TERM INT HUP
+trap : PIPE
 wait "$v2v"; code=$?
 kill -s KILL -- "-$watch" 2>/dev/null
 kill -s KILL -- "-$v2v" 2>/dev/null

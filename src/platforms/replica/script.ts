@@ -86,7 +86,8 @@ save() {
   mv -f -- "$1.new" "$1"; sync -- "$dir"
 }
 holder() { hp=; ha=; hn=; if [ -e "$dir/holder" ]; then read -r hp ha hn < "$dir/holder" || :; fi; }
-hold() { end_exports; echo "$1 $2 $3" > "$dir/holder.new"; mv -f -- "$dir/holder.new" "$dir/holder"; }
+# cat says why a full disk takes nothing, which echo does not.
+hold() { end_exports; echo "$1 $2 $3" | cat > "$dir/holder.new"; mv -f -- "$dir/holder.new" "$dir/holder"; }
 attempt() { nbd "$@" > /dev/null 2> "$rt/$1.err" 9>&-; }
 nbd() {
   case $5 in ro) ro=--read-only;; *) ro=;; esac

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openNbd } from '../../../blocks/index.js';
 import { VmferryError } from '../../../errors.js';
@@ -25,6 +25,7 @@ export function filesTarget(at: FilesConnection): FilesTarget {
     storageDir: async (storage) => {
       if (storage !== null) throw otherStorage(at, storage);
       await mustBeDirectory(at, directory);
+      await mustNotLead(at, hidden);
       return hidden;
     },
     // Not beside the replica: a socket's path is short, and not every file system has sockets.
@@ -48,6 +49,16 @@ export async function mustBeDirectory(at: FilesConnection, directory: string): P
   throw new VmferryError('NotSupported', `cannot use ${at.site} as a target: ${directory} is a file`, {
     platform: 'files',
     remedy: 'Give the site the path of a directory.',
+  });
+}
+
+/** Whoever may write into the directory could else say where replicas go. @throws VmferryError `Unsafe`. */
+async function mustNotLead(at: FilesConnection, hidden: string): Promise<void> {
+  const found = await lstat(hidden).catch(() => null);
+  if (found === null || found.isDirectory()) return;
+  throw new VmferryError('Unsafe', `cannot use ${at.site} as a target: ${hidden} is a link or a file, no folder`, {
+    platform: 'files',
+    remedy: 'Nothing is written through it. Find out who made it, and remove it.',
   });
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { z } from 'zod';
@@ -299,6 +300,22 @@ test('the package of a converted guest holds what its conversion made of it, and
     (await site.listOwned()).map(({ kind }) => kind),
     ['files-replica'],
   );
+});
+
+test('a link where the folder of replicas belongs is not followed', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'vmferry-link-test-'));
+  t.after(() => rm(root, { recursive: true }));
+  const [directory, elsewhere] = [join(root, 'exports'), join(root, 'elsewhere')];
+  await mkdir(directory);
+  await mkdir(elsewhere);
+  await symlink(elsewhere, join(directory, '.vmferry'));
+  const site = openSite('exports', siteConfig(directory, join(root, 'state')));
+  const disks = [{ id: 'vda', sizeBytes: MIB, format: 'qcow2' as const, storage: null }];
+  await assert.rejects(site.createReplica({ owner: OWNER, targetName: 'web01', disks }), {
+    code: 'Unsafe',
+    message: /is a link or a file, no folder/,
+  });
+  assert.deepEqual(await readdir(elsewhere), []);
 });
 
 test('a file that has the name is never written over, whenever it came', async (t) => {
