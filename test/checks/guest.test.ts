@@ -69,7 +69,7 @@ test('at a target without virtio, drivers are asked for the devices that stand f
     'warning guest.nic-driver',
     'warning nic.model',
   ]);
-  assert.deepEqual(others({ kernels: [kernel(['ahci', 'sd_mod', 'e1000e'])] }).sort(), devices);
+  assert.deepEqual(others({ kernels: [kernel(['ahci', 'sd_mod', 'e1000'])] }).sort(), devices);
 });
 
 test('disks that no system, several, or another one than Linux and Windows was found on are named', () => {

@@ -28,7 +28,8 @@ const OVF: TargetLimits = {
   sectorBytes: [512],
   // The one that every guest of today has a driver for.
   otherBus: 'sata',
-  nicModels: { has: ['e1000', 'e1000e', 'vmxnet3', 'pcnet'], otherwise: 'e1000e' },
+  // Of those that VirtualBox does not know (E1000E, VMXNET3) it makes PCnet (7.2, tried), so others become what both have.
+  nicModels: { has: ['e1000', 'e1000e', 'vmxnet3', 'pcnet'], otherwise: 'e1000' },
   scsiControllers: { has: ['lsilogic', 'lsisas1068', 'vmpvscsi', 'buslogic'], otherwise: 'lsilogic' },
   displays: { has: ['vmvga', 'vga', 'none'], otherwise: 'vmvga' },
   sounds: { has: ['ich6', 'es1370'], otherwise: null },

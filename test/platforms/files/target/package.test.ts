@@ -105,7 +105,7 @@ test('an OVA has descriptor, manifest and disks in the order of its references, 
   assert.equal(found.uuid, made.vm.description.uuid);
   assert.deepEqual(
     found.nics.map(({ mac, network, model }) => [mac, network, model]),
-    [['52:54:00:11:22:33', 'VM Network', 'e1000e']],
+    [['52:54:00:11:22:33', 'VM Network', 'e1000']],
   );
   assert.deepEqual(
     found.disks.map(({ bus, sizeBytes }) => [bus, sizeBytes]),
@@ -184,7 +184,7 @@ test('firmware, secure boot, controllers and drives of an OVF are those of the m
   assert.deepEqual(
     found.nics.map(({ network, model }) => [network, model]),
     [
-      ['VM Network', 'e1000e'],
+      ['VM Network', 'e1000'],
       ['a "b" & <c>', 'vmxnet3'],
     ],
   );
