@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { assessOne, requestFor, summarizeFleet, unreadable, type FleetRead } from '../src/checks/fleet.js';
-import { checkNetworks, planMove, storagesOf } from '../src/checks/plan.js';
+import { checkNetworks, planMove, planPackage, storagesOf } from '../src/checks/plan.js';
 import { asVmferryError, VmferryError } from '../src/errors.js';
 import { isGlob, matchesGlob } from '../src/guest/glob.js';
 import type { CopyRate } from '../src/model/estimate.js';
@@ -96,12 +96,13 @@ async function batch(
     target.tools(signal),
   ]);
   const tools = { source: here, target: there };
+  const limits = target.packaging?.limits(planPackage(request)) ?? facts.limits;
   const vms: FleetVm[] = [];
   const left = names.map((name, index) => ({ name, index }));
   const work = async () => {
     for (let next = left.shift(); next; next = left.shift()) {
       signal.throwIfAborted();
-      const sides = { source, target, facts, tools, rate, request };
+      const sides = { source, target, facts: { ...facts, limits }, tools, rate, request };
       vms[next.index] = await assessNamed(sides, next.name, signal).catch((error: unknown) => {
         // What fails the whole ends the others' work too.
         left.length = 0;

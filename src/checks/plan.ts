@@ -127,7 +127,10 @@ export function checkNetworks(
 }
 
 /** The package that a target of files gets. @throws VmferryError `InvalidRequest` for a format that it does not hold. */
-function planPackage({ package: kind = 'ova', diskFormat }: MigrateVmRequest): PackagePlan {
+export function planPackage({
+  package: kind = 'ova',
+  diskFormat,
+}: Pick<MigrateVmRequest, 'package' | 'diskFormat'>): PackagePlan {
   const formats = FORMATS_OF[kind];
   const format = diskFormat ?? formats[0];
   if (formats.includes(format)) return { kind, diskFormat: format };

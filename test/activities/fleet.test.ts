@@ -8,7 +8,9 @@ import type { ActivityDeps, Site } from '../../activities/deps.js';
 import { fleetActivities } from '../../activities/fleet.js';
 import { libvirtSite } from '../../src/config.js';
 import { VmferryError } from '../../src/errors.js';
+import type { PackagePlan } from '../../src/model/package.js';
 import { fleetAssessment } from '../../src/model/fleet.js';
+import { limitsOf } from '../../src/platforms/files/target/limits.js';
 import { unpackVms } from '../../src/report/fleet-part.js';
 import { assessFleetRequest, type AssessFleetInput } from '../../src/request/assess-fleet.js';
 import { factsOf, nic, TARGET } from '../checks/facts.js';
@@ -49,6 +51,7 @@ function world(more: Partial<Record<keyof Site, unknown>> = {}) {
   const site = (name: string) =>
     new Proxy({} as Site, {
       get: (_, method: string) => {
+        if (method === 'packaging') return answers[method] ?? null;
         if (method === 'abilities' || method === 'platform') return answers[method];
         return async (...args: unknown[]) => {
           asked.push(`${method} ${name}`);
@@ -125,6 +128,20 @@ test('a VM that another migration has claimed is blocked, and says by which', as
   );
   const [found] = unpackVms(part)[0]!.findings.filter(({ id }) => id === 'vm.claimed');
   assert.match(found?.message ?? '', /ffffffffffff \(workflow migrate-other\)/);
+});
+
+test('at a target that keeps files, VMs are held against what the package asked for can describe', async () => {
+  const limits = ({ kind }: PackagePlan) => limitsOf({ kind, diskFormat: 'qcow2' });
+  const given = world({ abilities: { ...abilities, boots: false }, packaging: { limits } });
+  const { rate } = await survey({}, given);
+  const found = async (kind: PackagePlan['kind']) => {
+    const request = requestOf({ package: kind });
+    const input = { request, vms: ['web01'], rate, mostCharacters: 40_000 };
+    const { part } = await run(() => given.activities.assessBatch(input));
+    return unpackVms(part)[0]!.findings.map(({ id }) => id);
+  };
+  assert.ok((await found('ova')).includes('disk.bus-other'));
+  assert.ok(!(await found('libvirt-xml')).includes('disk.bus-other'));
 });
 
 test('a site that cannot be reached fails the batch, to be tried again', async () => {
