@@ -48,6 +48,8 @@ export const guestSystemRules: GuestRule[] = [
   },
   {
     id: 'guest.tools',
+    // Files may go to the platform that the tools are of.
+    boots: true,
     title: 'The guest has the tools of another platform.',
     severity: 'info',
     basis: 'Their programs in the guest.',
@@ -61,6 +63,7 @@ export const guestSystemRules: GuestRule[] = [
   },
   {
     id: 'guest.no-agent',
+    boots: true,
     title: 'The guest has no QEMU guest agent.',
     severity: 'info',
     basis: 'qemu-ga(8), by its program in the guest.',

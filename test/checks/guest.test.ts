@@ -72,6 +72,18 @@ test('at a target without virtio, drivers are asked for the devices that stand f
   assert.deepEqual(others({ kernels: [kernel(['ahci', 'sd_mod', 'e1000'])] }).sort(), devices);
 });
 
+test('tools of a platform are of use where files may go to it, and of none where the VM is to run at the target', () => {
+  const guest = { tools: ['vmware'], guestAgent: false };
+  const limits = limitsOf({ kind: 'ova', diskFormat: 'vmdk' });
+  const files = { target: { limits }, package: { kind: 'ova', diskFormat: 'vmdk' } as const, able: { boots: false } };
+  const ids = ['info guest.no-agent', 'info guest.tools'];
+  assert.deepEqual(found(guest).sort(), ids);
+  assert.deepEqual(
+    found(guest, files).filter((line) => ids.includes(line)),
+    [],
+  );
+});
+
 test('disks that no system, several, or another one than Linux and Windows was found on are named', () => {
   assert.deepEqual(found({ os: null, systems: 0 }), ['warning guest.no-system']);
   assert.deepEqual(found({ systems: 2 }), ['warning guest.several-systems']);
