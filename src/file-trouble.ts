@@ -30,6 +30,15 @@ export function cannotWrite(path: string, cause: unknown, remedy: string): Vmfer
   });
 }
 
+/** Writes `path` by `write`; what the operating system refuses is told as `cannotWrite` does. */
+export async function explainingWrites<T>(path: string, remedy: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(path, cause, remedy) : cause;
+  }
+}
+
 /**
  * Looks, before any work, whether files can be written into a folder or the folder can be made. Nothing is made.
  * @throws VmferryError `Denied`.

@@ -1,4 +1,5 @@
 import { blocking, info, warning } from '../model/finding.js';
+import { topologyFits } from '../model/vm.js';
 import { quoted, type Rule } from './rule.js';
 
 /** Not a model but a way to get the host's (libvirt.org/formatdomain.html, cpu); said where the VM is described. */
@@ -36,8 +37,8 @@ export const cpuRules: Rule[] = [
     severity: 'warning',
     basis: 'libvirt.org/formatdomain.html, topology: the product is the most CPUs; another is not carried over.',
     check: ({ vm: { cpu } }) => {
+      if (topologyFits(cpu)) return [];
       const { count, sockets, coresPerSocket, threadsPerCore } = cpu;
-      if (sockets * coresPerSocket * threadsPerCore === count) return [];
       return [
         warning(
           `The VM has ${count} CPUs, but ${sockets} sockets of ${coresPerSocket} cores with ${threadsPerCore} threads: the target gives it as many sockets as CPUs.`,

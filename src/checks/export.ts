@@ -1,7 +1,8 @@
 import { formatBytes } from '../model/format.js';
 import { FORMATS_OF, groupedByBus, type DiskFormat, type PackagePlan } from '../model/package.js';
 import { blocking, info, warning, type Found } from '../model/finding.js';
-import { busAt, machineAt } from '../model/target.js';
+import { onNearest } from '../model/devices.js';
+import { libosinfoId } from '../model/vm.js';
 import { copiedDisks, type Facts, type Rule } from './rule.js';
 
 /** What is lost, or becomes something else, where a machine is written as files. */
@@ -98,10 +99,9 @@ export const exportRules: Rule[] = [
     check: (facts) =>
       ofPackage(facts, ({ kind }) => {
         if (kind !== 'ova' && kind !== 'ovf') return [];
-        const { limits } = facts.target;
-        const machine = machineAt(limits, facts.vm);
-        const disks = copiedDisks(facts)
-          .map(({ disk: { id, bus, order } }) => ({ id, order, bus: busAt(limits, machine, bus) ?? bus }))
+        const copied = new Set(facts.disks.map(({ id }) => id));
+        const disks = onNearest(facts.vm, facts.target.limits)
+          .disks.filter(({ id }) => copied.has(id))
           .sort((a, b) => a.order - b.order);
         const [before, after] = [disks, groupedByBus(disks)].map((list) => list.map(({ id }) => id).join(', '));
         return before === after
@@ -121,7 +121,7 @@ export const exportRules: Rule[] = [
     basis: "libosinfo's metadata (libosinfo.org) knows its own ids only, such as http://debian.org/debian/12.",
     check: (facts) =>
       ofPackage(facts, ({ kind }) =>
-        kind === 'libvirt-xml' && facts.vm.guestOs !== null && !/^https?:\/\//.test(facts.vm.guestOs)
+        kind === 'libvirt-xml' && facts.vm.guestOs !== null && libosinfoId(facts.vm.guestOs) === null
           ? [
               info(
                 `The guest's system is declared as ${JSON.stringify(facts.vm.guestOs)}, for which libvirt's XML has no word: it is left out.`,

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { VmferryError } from '../errors.js';
-import { cannotWrite, checkFolder } from '../file-trouble.js';
+import { checkFolder, explainingWrites } from '../file-trouble.js';
 import { isGlob } from '../guest/glob.js';
 import { buildReport, renderHtml } from '../report/index.js';
 import { renderFleetHtml } from '../report/fleet-html.js';
@@ -91,7 +91,5 @@ const ELSEWHERE = 'Name another file with --html.';
 
 async function write(file: string, page: string): Promise<void> {
   const path = resolve(file);
-  await replaceFile(path, page).catch((cause: unknown) => {
-    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(path, cause, ELSEWHERE) : cause;
-  });
+  await explainingWrites(path, ELSEWHERE, () => replaceFile(path, page));
 }

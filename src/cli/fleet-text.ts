@@ -1,3 +1,4 @@
+import { blockers } from '../model/finding.js';
 import { formatBytes, formatCount, formatDuration } from '../model/format.js';
 import type { FleetAssessment, FleetVm, Readiness } from '../model/fleet.js';
 import { columns } from './context.js';
@@ -51,9 +52,7 @@ function row({ name, readiness, sizeBytes, estimate, error }: FleetVm): string[]
 function reasons(vms: readonly FleetVm[], width: number): string {
   const stopped = vms.filter(({ readiness }) => readiness === 'blocked' || readiness === 'unreadable');
   const lines = stopped.slice(0, EXPLAINED).flatMap((vm) => {
-    const found = vm.findings
-      .filter((each) => each.severity === 'blocking' && each.waivedBy === undefined)
-      .map(({ id, message, remedy }) => `${id}: ${message} ${remedy}`);
+    const found = blockers(vm.findings).map(({ id, message, remedy }) => `${id}: ${message} ${remedy}`);
     const trouble = vm.error ? [[vm.error.message, vm.error.remedy].filter(Boolean).join(' ')] : [];
     return [...wrapped(`${vm.name}:`, width), ...[...found, ...trouble].flatMap((text) => wrapped(text, width, '  '))];
   });

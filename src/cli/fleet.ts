@@ -3,16 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { isErrorCode, VmferryError } from '../errors.js';
+import { blockers } from '../model/finding.js';
 import { fleetStatus, fleetSummary, type FleetAssessment, type FleetStatus } from '../model/fleet.js';
 import { unpackVms } from '../report/fleet-part.js';
 import type { AssessFleetInput } from '../request/assess-fleet.js';
 import { TASK_QUEUE, type ConnectedClient } from '../temporal.js';
 import { noAnswer } from './ask.js';
-import { printable, type Context } from './context.js';
+import type { Context } from './context.js';
 import { BLOCKED, DONE } from './exit.js';
 import { FLEET_TYPE, type Found } from './find.js';
 import { fleetText } from './fleet-text.js';
 import { JsonLines } from './json-lines.js';
+import { linesOf } from './wrap.js';
 
 const REFRESH_MS = 500;
 const ANSWER_TIMEOUT_MS = 20_000;
@@ -74,15 +76,13 @@ export async function askFleet(
 /** An assessment that goes on, or did not come to its end, as lines. */
 export function fleetLines({ source, target, phase, counts, total, error }: FleetStatus, workflowId: string): string {
   const { ready, readyWithWarnings, blocked, unreadable } = counts;
-  return [
+  const lines = [
     `${source} -> ${target}   ${phase}`,
     `  workflow   ${workflowId}`,
     `  assessed   ${counts.vms} of ${total ?? 'how many is not known yet'}: ${ready} ready, ${readyWithWarnings} with warnings, ${blocked} blocked, ${unreadable} unreadable`,
     ...(error ? [`  error      ${error.message}`, ...(error.remedy ? [`             ${error.remedy}`] : [])] : []),
-  ]
-    .flatMap((line) => line.split('\n'))
-    .map((line) => `${printable(line)}\n`)
-    .join('');
+  ];
+  return linesOf(lines.flatMap((line) => line.split('\n')));
 }
 
 /** The assessment for people; the exit status tells whether something stands against it. */
@@ -92,8 +92,7 @@ export function printFleet(context: Context, fleet: FleetAssessment): number {
 }
 
 export function exitOfFleet({ counts, findings }: FleetAssessment): number {
-  const stops = findings.some((each) => each.severity === 'blocking' && each.waivedBy === undefined);
-  return counts.blocked + counts.unreadable > 0 || stops ? BLOCKED : DONE;
+  return counts.blocked + counts.unreadable > 0 || blockers(findings).length > 0 ? BLOCKED : DONE;
 }
 
 async function assessmentOf(client: Client, handle: WorkflowHandle): Promise<FleetAssessment> {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadConfig, reportsDirectory } from '../config.js';
 import { VmferryError } from '../errors.js';
-import { cannotWrite, checkFolder } from '../file-trouble.js';
+import { checkFolder, explainingWrites } from '../file-trouble.js';
 import type { MigrationStatus } from '../model/status.js';
 import { writeFleetReport } from '../report/fleet-write.js';
 import { buildReport, writeReport, type WrittenReport } from '../report/index.js';
@@ -49,7 +49,7 @@ async function report(context: Context, name: string, { out, json, config }: Opt
         remedy: `\`vmferry watch ${told.found.workflowId}\` waits for it.`,
       });
     if (json) printJson(context, fleet);
-    else printPaths(context, await kept(folder, () => writeFleetReport(folder, fleet)));
+    else printPaths(context, await explainingWrites(folder, ELSEWHERE, () => writeFleetReport(folder, fleet)));
     return undefined;
   }
   const { status } = told;
@@ -61,7 +61,7 @@ async function report(context: Context, name: string, { out, json, config }: Opt
   }
   const folders = await evidenceFolders(status, config);
   const pictures = await picturesFor(status, folders);
-  printPaths(context, await kept(folder, () => writeReport(folder, built, pictures)));
+  printPaths(context, await explainingWrites(folder, ELSEWHERE, () => writeReport(folder, built, pictures)));
   const missing = status.evidence.filter(({ path }) => path !== null && !(path in pictures));
   if (missing.length > 0) {
     const names = missing.map(({ path }) => path).join(', ');
@@ -71,14 +71,6 @@ async function report(context: Context, name: string, { out, json, config }: Opt
     );
   }
   return undefined;
-}
-
-async function kept(folder: string, write: () => Promise<WrittenReport>): Promise<WrittenReport> {
-  try {
-    return await write();
-  } catch (cause) {
-    throw cause instanceof Error && 'syscall' in cause ? cannotWrite(folder, cause, ELSEWHERE) : cause;
-  }
 }
 
 function printPaths(context: Context, { html, json }: WrittenReport): void {

@@ -99,3 +99,13 @@ export const guestFacts = z.strictObject({
     .describe('What the guest calls its network cards. Default: nobody said.'),
 });
 export type GuestFacts = z.infer<typeof guestFacts>;
+
+/** Whether sockets, cores and threads make as many CPUs as there are; else the topology is carried over nowhere. */
+export function topologyFits({ count, sockets, coresPerSocket, threadsPerCore }: VmDescription['cpu']): boolean {
+  return sockets * coresPerSocket * threadsPerCore === count;
+}
+
+/** Of a declared guest system what libosinfo's metadata can say: an id of its own, which is an address. */
+export function libosinfoId(declared: string | null): string | null {
+  return declared !== null && /^https?:\/\//.test(declared) ? declared : null;
+}

@@ -1,7 +1,7 @@
 import { VmferryError } from '../../errors.js';
 import type { DiskFormat } from '../../model/package.js';
 import { machineAt, modelAt } from '../../model/target.js';
-import type { VmDescription, VmDisk, VmNic } from '../../model/vm.js';
+import { libosinfoId, topologyFits, type VmDescription, type VmDisk, type VmNic } from '../../model/vm.js';
 import type { TargetVm } from '../platform.js';
 import type { Accelerator } from '../accelerator.js';
 import type { Firmware } from './firmware.js';
@@ -74,11 +74,6 @@ export function domainXml(parts: DomainParts): string {
   ).toString();
 }
 
-/** Of a declared guest system what libosinfo's metadata can say: an id of its own, which is an address. */
-export function libosinfoId(declared: string | null): string | null {
-  return declared !== null && /^https?:\/\//.test(declared) ? declared : null;
-}
-
 /** libosinfo's name of the guest's system, as its own tools write it. */
 function guestOs(description: VmDescription): XmlElement | null {
   const id = libosinfoId(description.guestOs);
@@ -98,9 +93,9 @@ function chosenFirmware(secureBoot: boolean): XmlElement {
   );
 }
 
-function cpu({ cpu: { count, sockets, coresPerSocket, threadsPerCore, model } }: VmDescription, accelerator: string) {
-  const whole = sockets * coresPerSocket * threadsPerCore === count;
-  const topology = whole && xml('topology', { sockets, cores: coresPerSocket, threads: threadsPerCore });
+function cpu({ cpu }: VmDescription, accelerator: string) {
+  const { sockets, coresPerSocket, threadsPerCore, model } = cpu;
+  const topology = topologyFits(cpu) && xml('topology', { sockets, cores: coresPerSocket, threads: threadsPerCore });
   if (model === null) return xml('cpu', {}, topology);
   if (['host-passthrough', 'host-model', 'maximum'].includes(model)) {
     return xml('cpu', { mode: accelerator === 'kvm' ? model : 'maximum' }, topology);

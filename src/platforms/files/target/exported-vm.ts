@@ -1,8 +1,7 @@
 import { groupedByBus, type PackagePlan } from '../../../model/package.js';
 import { onNearest } from '../../../model/devices.js';
 import { machineAt } from '../../../model/target.js';
-import type { VmDescription } from '../../../model/vm.js';
-import { libosinfoId } from '../../libvirt/domain-xml.js';
+import { libosinfoId, topologyFits, type VmDescription } from '../../../model/vm.js';
 import { limitsOf } from './limits.js';
 import { operatingSystem } from './operating-system.js';
 
@@ -60,9 +59,7 @@ function oneController(disks: VmDescription['disks']): VmDescription['disks'] {
 
 /** A topology of another number of CPUs is not written. */
 function wholeTopology(cpu: VmDescription['cpu']): VmDescription['cpu'] {
-  const { count, sockets, coresPerSocket, threadsPerCore } = cpu;
-  const whole = sockets * coresPerSocket * threadsPerCore === count;
-  return whole ? cpu : { ...cpu, sockets: count, coresPerSocket: 1, threadsPerCore: 1 };
+  return topologyFits(cpu) ? cpu : { ...cpu, sockets: cpu.count, coresPerSocket: 1, threadsPerCore: 1 };
 }
 
 function withoutThreads(cpu: VmDescription['cpu']): VmDescription['cpu'] {
