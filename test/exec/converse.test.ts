@@ -68,8 +68,11 @@ test('over ssh too, and there the program sees the end of its input when the con
   await withSshd(async (host, folder) => {
     await talks(host);
     const mark = join(folder, 'ended');
-    const talk = await host.converse('sh', ['-c', 'cat >/dev/null; : >"$1"', 'sh', mark]);
+    const talk = await host.converse('sh', ['-c', 'echo here; cat >/dev/null; : >"$1"', 'sh', mark]);
     await talk.write('x');
+    // A connection that is lost before the program runs shows nothing.
+    const said = talk.stdout[Symbol.asyncIterator]();
+    assert.equal(String((await said.next()).value), 'here\n');
     assert.ok(!existsSync(mark));
     await host.close();
     await assert.rejects(talk.ended, (error) => error instanceof VmferryError && error.code === 'Unreachable');

@@ -33,7 +33,9 @@ export function decide(
   // It gives a guest drivers for virtio, and for nothing else.
   const helps = canBeFull && virtio;
   if (helps && (wish.most === 'auto' || wish.most === 'full')) return { vm: wanted, full: true, findings: [] };
-  const others = [given, onSafeDevices(vm), virtio ? onVirtio(vm) : null].filter((each) => each !== null);
+  const others = [given, virtio ? null : wanted, onSafeDevices(vm), virtio ? onVirtio(vm) : null].filter(
+    (each) => each !== null,
+  );
   const fit = others.find((each) => missingFor(each, vm, guest)?.length === 0);
   const last = fit ?? others[0]!;
   const lacks =
