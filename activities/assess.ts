@@ -28,7 +28,7 @@ export function assessActivities(deps: ActivityDeps): Pick<MigrationActivities, 
 
 async function assess(deps: ActivityDeps, ref: Ref, request: MigrateVmRequest): Promise<Assessment> {
   const signal = signalOf();
-  const { source, target } = checkSides(deps, ref, ref.vm);
+  const { source, target } = checkSides(deps, ref);
   const [found, facts, claim, here, there] = await Promise.all([
     source.describe(ref.vm, signal),
     target.targetFacts(storagesOf(request), signal),

@@ -23,21 +23,12 @@ export function signalOf(): AbortSignal {
   return Context.current().cancellationSignal;
 }
 
-/**
- * The two sites of a move of `what`.
- * @throws VmferryError `InvalidRequest` where they are one, `NotSupported` where a platform cannot be that side.
- */
+/** The two sites of a move. @throws VmferryError `NotSupported` where a platform cannot be that side. */
 export function checkSides(
   deps: ActivityDeps,
   names: { source: string; target: string },
-  what = 'VMs',
 ): { source: Site; target: Site } {
   const [source, target] = [deps.site(names.source), deps.site(names.target)];
-  if (names.source === names.target) {
-    throw new VmferryError('InvalidRequest', `cannot migrate ${what}: source and target are both "${names.source}"`, {
-      remedy: 'Name two sites.',
-    });
-  }
   for (const [site, side, name] of [
     [source, 'source', names.source],
     [target, 'target', names.target],

@@ -71,11 +71,6 @@ function packagedWish(
   const virtio = givesVirtio(limits, vm);
   const refuse = (what: string, remedy: string) => new VmferryError('InvalidRequest', `cannot ${what}`, { remedy });
   const converts = most === 'light' || most === 'full';
-  if (kind === 'images' && (converts || devices === 'virtio'))
-    throw refuse(
-      'convert a guest for a package of images: nothing in it says on which devices it runs',
-      'Leave `devices` and `conversion` out, or ask for another package.',
-    );
   if (devices === 'virtio' && !virtio)
     throw refuse(
       `describe virtio in a package of the kind ${kind}: it has no word for such devices`,
@@ -126,7 +121,7 @@ export function checkNetworks(
   );
 }
 
-/** The package that a target of files gets. @throws VmferryError `InvalidRequest` for a format that it does not hold. */
+/** The package that a target of files gets. @throws VmferryError `InvalidRequest` for disks that an OVA does not hold. */
 export function planPackage({
   package: kind = 'ova',
   diskFormat,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { migrateVmRequest } from './migrate-vm.js';
+import { migrateVmFields } from './migrate-vm.js';
+import { checkTogether } from './together.js';
 import { rate } from './units.js';
 
 const pattern = z
@@ -11,7 +12,7 @@ const pattern = z
   });
 
 /** Fields that mean the same for a whole site as for the migration of one VM. */
-const shared = migrateVmRequest.pick({
+const shared = migrateVmFields.pick({
   source: true,
   target: true,
   networks: true,
@@ -25,21 +26,23 @@ const shared = migrateVmRequest.pick({
   probes: true,
 });
 
-export const assessFleetRequest = z.strictObject({
-  ...shared.shape,
-  vms: z
-    .array(pattern)
-    .min(1)
-    .max(2000)
-    .optional()
-    .describe('Names of VMs, or patterns with `*`, `?` and `[…]`. Default: all of the source.'),
-  exclude: z.array(pattern).max(2000).default([]).describe('Names or patterns of VMs that are left out.'),
-  assumeRate: rate
-    .optional()
-    .describe(
-      'The rate of copying to reckon with. Default: that of former migrations between the two sites, else 100MiB/s.',
-    ),
-});
+export const assessFleetRequest = z
+  .strictObject({
+    ...shared.shape,
+    vms: z
+      .array(pattern)
+      .min(1)
+      .max(2000)
+      .optional()
+      .describe('Names of VMs, or patterns with `*`, `?` and `[…]`. Default: all of the source.'),
+    exclude: z.array(pattern).max(2000).default([]).describe('Names or patterns of VMs that are left out.'),
+    assumeRate: rate
+      .optional()
+      .describe(
+        'The rate of copying to reckon with. Default: that of former migrations between the two sites, else 100MiB/s.',
+      ),
+  })
+  .superRefine(checkTogether);
 
 /** As typed by a person. */
 export type AssessFleetInput = z.input<typeof assessFleetRequest>;

@@ -3,6 +3,7 @@ import { diskFormat, packageKind } from '../model/package.js';
 import { diskId, idOfMigration, siteName, vmName } from './names.js';
 import { prepareGuest } from './prepare-guest.js';
 import { probe } from './probe.js';
+import { checkTogether } from './together.js';
 import { duration, instant, rate, size, timeOfDay, timeZone } from './units.js';
 
 const window = z
@@ -38,7 +39,7 @@ const notify = z
     'Called when a decision is awaited, when an approval lapses and before, on trouble that needs attention, on failure, and at the end.',
   );
 
-export const migrateVmRequest = z.strictObject({
+export const migrateVmFields = z.strictObject({
   vm: vmName.describe("The VM's name at the source."),
   source: siteName,
   target: siteName,
@@ -159,6 +160,8 @@ export const migrateVmRequest = z.strictObject({
   undoOnFailedProbes: z.boolean().default(true),
   notify: notify.optional(),
 });
+
+export const migrateVmRequest = migrateVmFields.superRefine(checkTogether);
 
 /** As typed by a person. */
 export type MigrateVmInput = z.input<typeof migrateVmRequest>;

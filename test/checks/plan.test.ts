@@ -37,7 +37,6 @@ test('what a package has no word for, and what nobody would do for the guest, is
   refused('ova', { devices: 'virtio' }, /describe virtio in a package of the kind ova/);
   refused('ovf', { devices: 'as-source' }, /keep the devices of web01 in a package of the kind ovf/);
   refused('ova', { conversion: 'full' }, /in full for a package of the kind ova: virt-v2v/);
-  refused('images', { conversion: 'light' }, /for a package of images/);
   refused('libvirt-xml', { devices: 'virtio' }, /with virtio and leave its guest as it is/, ONSATA);
   // It has them already.
   assert.equal(planned('libvirt-xml', { devices: 'virtio' }), null);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { VmferryError } from '../../src/errors.js';
+import { assessFleetRequest } from '../../src/request/assess-fleet.js';
 import { migrateVmRequest } from '../../src/request/migrate-vm.js';
 import { parseRequest } from '../../src/request/parse.js';
 
@@ -105,4 +106,32 @@ test('times without an offset, and durations that are none or beyond all reckoni
       refused({ ...least, cutover: { approvalExpiry } }).join(),
       /^cutover\.approvalExpiry: .*expected a duration such as/,
     );
+});
+
+test('what single fields allow and cannot be together is refused before anything is started', () => {
+  assert.deepEqual(refused({ ...least, target: 'dc-old' }), [
+    'target: given "dc-old", expected another site than the source',
+  ]);
+  assert.deepEqual(refused({ ...least, package: 'ova', diskFormat: 'vhdx' }), [
+    'diskFormat: given "vhdx", expected "vmdk" in a package of the kind ova',
+  ]);
+  assert.match(
+    refused({ ...least, diskFormat: 'vdi' })[0]!,
+    /^diskFormat: given "vdi", expected "qcow2" or .* where no package/,
+  );
+  const images = { ...least, package: 'images', conversion: 'light', devices: 'virtio' };
+  assert.deepEqual(
+    refused(images).map((line) => line.replace(/ in a package.*/, '')),
+    ['conversion: given "light", expected "auto" or "none"', 'devices: given "virtio", expected "auto" or "as-source"'],
+  );
+  for (const fine of [
+    { diskFormat: 'vmdk' },
+    { package: 'ovf', diskFormat: 'vhdx' },
+    { package: 'images', diskFormat: 'vdi', conversion: 'none' },
+    { package: 'libvirt-xml', conversion: 'full', devices: 'virtio' },
+  ])
+    assert.equal(parseRequest(migrateVmRequest, { ...least, ...fine }, 'the request').vm, 'web01');
+  assert.throws(() => parseRequest(assessFleetRequest, { source: 'dc-old', target: 'dc-old' }, 'the request'), {
+    message: /another site/,
+  });
 });
