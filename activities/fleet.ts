@@ -12,6 +12,7 @@ import { packVms, unpackVms } from '../src/report/fleet-part.js';
 import { writeFleetReport } from '../src/report/fleet-write.js';
 import type { AssessFleetRequest } from '../src/request/assess-fleet.js';
 import { checkSides, signalOf } from './context.js';
+import { unknownWaivers } from './waivers.js';
 import { copyRateOf } from './copy-rate.js';
 import type { ActivityDeps, Site } from './deps.js';
 import type { FleetActivities, FleetBatch, FleetSurvey } from './fleet-io.js';
@@ -30,6 +31,8 @@ export function fleetActivities(deps: ActivityDeps): FleetActivities {
       const target = deps.site(request.target);
       const facts = { ...(await target.targetFacts(storagesOf(request), signalOf())), ...target.abilities };
       const summary = summarizeFleet(vms, facts, request, rate, { startedAt, endedAt: new Date().toISOString() });
+      const found = vms.flatMap(({ findings }) => findings);
+      summary.findings.push(...unknownWaivers(request.waive, found).map((each) => ({ ...each, vms: [] })));
       const { html } = await writeFleetReport(join(deps.reports, assessmentId), { ...summary, vms });
       return { summary, path: html };
     },
@@ -148,6 +151,7 @@ async function assessNamed(
       {
         samePlatform,
         found,
+        seen: run?.state === 'running' ? await source.guestFacts(name, signal, false).catch(() => null) : null,
         running: run?.state === 'running' || run?.state === 'paused',
         abilities: source.abilities,
         findings: [...(await claimFindings(source, name, signal)), ...findings],

@@ -120,13 +120,18 @@ export const deviceRules: Rule[] = [
     id: 'agent.missing',
     title: 'The VM has no channel for a guest agent, or none answers.',
     severity: 'warning',
-    basis: 'qemu.org, QEMU guest agent: it is reached by a virtio-serial channel of its own.',
+    basis: 'qemu.org, QEMU guest agent: it is reached by a virtio-serial channel of its own; guest-ping was asked.',
     boots: true,
-    check: ({ vm, target, request }) => {
-      if (vm.guestAgentChannel || !target.abilities.guestAgent) return [];
-      const message =
-        'The VM has no channel for the QEMU guest agent: nobody asks the guest for its addresses, freezes its file systems for a point in time, or shuts it down but by ACPI.';
-      const remedy = 'Install qemu-guest-agent in the guest and give the VM its channel.';
+    check: ({ vm, seen = null, target, request }) => {
+      const silent = seen?.agent === false;
+      if ((vm.guestAgentChannel && !silent) || !target.abilities.guestAgent) return [];
+      const what = vm.guestAgentChannel
+        ? 'No guest agent answers in the running guest'
+        : 'The VM has no channel for the QEMU guest agent';
+      const message = `${what}: nobody asks the guest for its addresses, freezes its file systems for a point in time, or shuts it down but by ACPI.`;
+      const remedy = vm.guestAgentChannel
+        ? 'Install and start qemu-guest-agent in the guest.'
+        : 'Install qemu-guest-agent in the guest and give the VM its channel.';
       return request.probes?.some(({ kind }) => kind === 'agent')
         ? [warning(`${message} The probe of the kind agent cannot pass.`, `${remedy} Or name other probes.`)]
         : [info(message, remedy)];

@@ -22,6 +22,8 @@ const MOST_NAMES = 20;
 export interface FleetRead {
   found: VmDescription;
   running: boolean;
+  /** What the running guest answered. Default: nobody asked. */
+  seen?: Facts['seen'];
   abilities: Abilities;
   /** Whether source and target give their VMs the same devices at the same places. */
   samePlatform: boolean;
@@ -71,6 +73,7 @@ export function assessOne(read: FleetRead, fleet: AssessFleetRequest): FleetVm {
       found,
       plan,
       source: { abilities, running, findings: read.findings },
+      seen: read.seen ?? null,
       target,
       tools,
       rate,

@@ -79,8 +79,8 @@ export interface VmSite {
   requestShutdown(vm: string, signal?: AbortSignal): Promise<void>;
   /** Pulls the plug. Returns when the VM is off. */
   forceOff(vm: string, signal?: AbortSignal): Promise<void>;
-  /** What answers in a running guest. Ports are tried from the site itself. */
-  guestFacts(vm: string, signal?: AbortSignal): Promise<GuestFacts>;
+  /** What answers in a running guest. Ports are tried from the site itself, unless `ports` is false. Default: true. */
+  guestFacts(vm: string, signal?: AbortSignal, ports?: boolean): Promise<GuestFacts>;
   /** What the running guest's agent lets itself be asked; null where none answers. */
   agentFacts(vm: string, signal?: AbortSignal): Promise<AgentFacts | null>;
   /**

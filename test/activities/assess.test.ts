@@ -266,7 +266,7 @@ test('a check knows what the running guest answered, and the programs of both si
   const silent = { ...guest, agent: false, addresses: [] };
   const old = { guestFacts: silent, tools: { libvirt: '9.0.0', 'qemu-img': '7.2.22' } };
   const { findings } = await assess(world({ old, new: { tools: { libvirt: '10.1.0' } } }));
-  assert.deepEqual(ids(findings), ['address.unknown', 'tools.versions']);
+  assert.deepEqual(ids(findings), ['address.unknown', 'tools.versions', 'agent.missing']);
   assert.match(
     findings[1]!.message,
     /at the source libvirt 9\.0\.0, qemu-img 7\.2\.22; at the target libvirt 10\.1\.0\.$/,

@@ -118,6 +118,37 @@ test('a VM that cannot be read is a line with its error; the target is asked onc
   assert.match(await readFile(path, 'utf8'), /torn01/);
 });
 
+test('running guests are asked for their agent and addresses, not for their ports; a waiver of nothing is told', async () => {
+  const asked: unknown[] = [];
+  const guestFacts = (name: string, _: unknown, ports: boolean) => {
+    asked.push([name, ports]);
+    if (name === 'web02') throw new VmferryError('ToolFailed', 'virsh hangs');
+    return { agent: name === 'mail01', hostname: null, addresses: [], openPorts: [] };
+  };
+  const given = world({ guestFacts });
+  const { rate } = await survey({}, given);
+  const request = requestOf({ waive: { 'nic.mac-in-used': 'a slip', 'agent.missing': 'none is wanted' } });
+  const vms = ['web01', 'web02', 'mail01'];
+  const { part } = await run(() => given.activities.assessBatch({ request, vms, rate, mostCharacters: 40_000 }));
+  assert.deepEqual(
+    asked,
+    vms.map((name) => [name, false]),
+  );
+  const ids = unpackVms(part).map(({ findings }) =>
+    findings.map(({ id }) => id).filter((id) => /agent|address/.test(id)),
+  );
+  assert.deepEqual(ids, [['address.unknown', 'agent.missing'], [], ['address.unknown']]);
+  const startedAt = new Date(0).toISOString();
+  const { summary } = await run(() =>
+    given.activities.reportFleet({ assessmentId: 'abcdefabcdef', request, rate, startedAt, parts: [part] }),
+  );
+  const slips = summary.findings.filter(({ id }) => id === 'waiver.unknown');
+  assert.deepEqual(
+    slips.map(({ message, vms }) => [/nic\.mac-in-used/.test(message), vms]),
+    [[true, []]],
+  );
+});
+
 test('a VM that another migration has claimed is blocked, and says by which', async () => {
   const claim = { migrationId: 'ffffffffffff', workflowId: 'migrate-other', claimedAt: '2026-11-22T22:00:00Z' };
   const given = world({ readClaim: claim });

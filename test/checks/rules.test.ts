@@ -41,7 +41,7 @@ virt-v2v-in-place 2.2.0
 `;
 const TOOLS = { source: LIBVIRT_VERSION + PROGRAM_VERSIONS, target: LIBVIRT_VERSION + PROGRAM_VERSIONS };
 /** A guest of which nobody knows an address. */
-const SILENT = { agent: false, hostname: null, addresses: [], openPorts: [] };
+const NOWHERE = { agent: true, hostname: null, addresses: [], openPorts: [] };
 
 /** A guest that can be prepared, but for what a test says; and what is asked of it. */
 const inside = (change: Partial<GuestReadiness> = {}, agent: Partial<AgentFacts> = {}): GuestReadiness => ({
@@ -125,7 +125,7 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
     { memory: `<memory unit='GiB'>4</memory>` },
   ],
   'warning host.cpus': [{ target: { cpus: 1 } }, { target: { cpus: 2 } }],
-  'warning address.unknown': [{ seen: SILENT }, { seen: { ...SILENT, addresses: ['192.0.2.7'] } }],
+  'warning address.unknown': [{ seen: NOWHERE }, { seen: { ...NOWHERE, addresses: ['192.0.2.7'] } }],
   'info tools.versions': [{ tools: TOOLS }, { tools: { source: '', target: '' } }],
   'warning host.no-kvm': [{ target: { accelerator: 'tcg' } }, {}],
   'blocking memory.missing': [{ memory: '' }, {}],

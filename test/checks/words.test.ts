@@ -141,6 +141,9 @@ test('an agent that is probed and has no channel is worth a warning', () => {
   assert.match(said({ devices: '', request: { probes } }, 'agent.missing'), /probe of the kind agent cannot pass/);
   assert.equal(said({ devices: AGENT, request: { probes } }, 'agent.missing'), '');
   assert.equal(said({ devices: '', able: { guestAgent: false } }, 'agent.missing'), '');
+  const seen = { agent: false, hostname: null, addresses: ['192.0.2.7'], openPorts: [] };
+  assert.match(said({ devices: AGENT, seen }, 'agent.missing'), /^No guest agent answers .*Install and start/);
+  assert.equal(said({ devices: AGENT, seen: { ...seen, agent: true } }, 'agent.missing'), '');
 });
 
 test('versions are told by site, in one sentence, and of a whole site not for each of its VMs', () => {

@@ -45,13 +45,18 @@ export async function agentAnswers(at: LibvirtConnection, uuid: string, signal?:
   return (await answerOf(at, uuid, 'guest-ping', z.unknown(), signal)) !== null;
 }
 
-export async function guestFacts(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<GuestFacts> {
+export async function guestFacts(
+  at: LibvirtConnection,
+  vm: string,
+  signal?: AbortSignal,
+  ports = true,
+): Promise<GuestFacts> {
   const uuid = await at.virsh.uuid(vm, signal);
   const agent = await agentAnswers(at, uuid, signal);
   const name = agent ? await answerOf(at, uuid, 'guest-get-host-name', hostName, signal) : null;
   const cards = agent ? await agentCards(at, uuid, signal) : [];
   const addresses = await guestAddresses(at, uuid, agent, signal, cards);
-  const found = await openPorts(at.host, addresses, COMMON_PORTS, signal);
+  const found = ports ? await openPorts(at.host, addresses, COMMON_PORTS, signal) : null;
   // The one that answered comes first, so that later probes begin with it.
   const sorted = found ? [found.address, ...addresses.filter((each) => each !== found.address)] : addresses;
   return {

@@ -43,7 +43,7 @@ export function createLibvirtVmSite(at: LibvirtConnection): VmSite {
     start: (vm, signal) => start(at, vm, signal),
     requestShutdown: (vm, signal) => requestShutdown(at, vm, signal),
     forceOff: (vm, signal) => forceOff(at, vm, signal),
-    guestFacts: (vm, signal) => guestFacts(at, vm, signal),
+    guestFacts: (vm, signal, ports) => guestFacts(at, vm, signal, ports),
     agentFacts: (vm, signal) => agentFacts(at, vm, signal),
     guestExec: (vm, command, options, signal) => guestExec(at, vm, command, options, signal),
     guestTrim: (vm, signal) => guestTrim(at, vm, signal),
