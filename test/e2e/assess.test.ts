@@ -7,7 +7,7 @@ import { connectClient } from '../../src/temporal.js';
 import { vmferry } from '../cli/capture.js';
 import { World } from './world.js';
 
-/** The command line, a real server, a worker, and two real hosts; machines are defined, and none is started. */
+/** The command line, a real server, a worker, and two real hosts; machines are defined, of which one is started with nothing on its disk. */
 
 let world: World;
 before(async () => {
@@ -76,6 +76,22 @@ test('one machine tells its findings and what its move will take', async () => {
   assert.equal(exit, 0, err);
   assert.match(out, /^Copying: about [^]*? 100 MiB\/s,\s+which\s+is\s+assumed\.$/m);
   assert.match(out, /^Downtime: none\. The VM is off/m);
+});
+
+test('a guest that runs and says nothing is told of, alone and among others', { timeout: 300_000 }, async () => {
+  await world.virsh('old', 'start', 'web02');
+  const ids = async (...argv: string[]) => {
+    const { vms } = fleetAssessment.parse(JSON.parse((await assess(...argv, '--json')).out));
+    const told = (each: (typeof vms)[number]) => each.findings.map(({ id }) => id);
+    return vms.map((each) => [each.name, told(each).filter((id) => id === 'address.unknown')]);
+  };
+  assert.deepEqual(await ids('web*'), [
+    ['web01', []],
+    ['web02', ['address.unknown']],
+  ]);
+  assert.match((await assess('web02')).out, /^warning address\.unknown\n +No address of the running guest is known/m);
+  await world.virsh('old', 'destroy', 'web02');
+  assert.deepEqual(await ids('web02'), [['web02', []]]);
 });
 
 test('a machine or a network that is not there is wrong use, with those that are', async () => {
