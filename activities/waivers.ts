@@ -1,12 +1,13 @@
 import { FLEET_RULES } from '../src/checks/fleet-rules.js';
 import { RULES } from '../src/checks/index.js';
 import type { Finding } from '../src/model/finding.js';
+import { GUEST_FINDINGS } from '../src/guest/finding-kinds.js';
 import { FILES_FINDINGS } from '../src/platforms/files/finding-kinds.js';
 import { LIBVIRT_FINDINGS } from '../src/platforms/libvirt/finding-kinds.js';
 
 const KNOWN = new Set([
   ...[...RULES, ...FLEET_RULES].map(({ id }) => id),
-  ...[LIBVIRT_FINDINGS, FILES_FINDINGS].flatMap((kinds) => Object.keys(kinds)),
+  ...[LIBVIRT_FINDINGS, FILES_FINDINGS, GUEST_FINDINGS].flatMap((kinds) => Object.keys(kinds)),
   'vm.claimed',
 ]);
 

@@ -1,6 +1,7 @@
 import type { FindingKind } from './model/finding.js';
 import { FLEET_RULES } from './checks/fleet-rules.js';
 import { RULES, type Rule } from './checks/index.js';
+import { GUEST_FINDINGS } from './guest/finding-kinds.js';
 import { FILES_FINDINGS } from './platforms/files/finding-kinds.js';
 import { LIBVIRT_FINDINGS } from './platforms/libvirt/finding-kinds.js';
 
@@ -11,6 +12,7 @@ export function checkTables(): Record<string, string> {
     'fleet-rules': ruleTable(FLEET_RULES),
     libvirt: kindTable(LIBVIRT_FINDINGS),
     files: kindTable(FILES_FINDINGS),
+    guest: kindTable(GUEST_FINDINGS),
   };
 }
 
