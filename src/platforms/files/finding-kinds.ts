@@ -23,6 +23,22 @@ const MACHINE_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: 'The VM is not for x86.',
     basis: "The guest's system as declared, or VirtualBox-settings.xsd, Platform.",
   },
+  'cpu.hotplug': {
+    severity: 'info',
+    title: 'Processors can be added to the VM while it runs.',
+    basis: 'VMX vcpu.hotadd; OVF cpuHotAddEnabled; VirtualBox-settings.xsd, CPU hotplug.',
+  },
+  'cpu.numa': {
+    severity: 'warning',
+    title: 'The VM is laid out for NUMA nodes.',
+    basis: 'VMX numa.nodeAffinity and numa.vcpu; in an OVF the same as ExtraConfig.',
+  },
+  'cpu.pinned': {
+    severity: 'warning',
+    title: 'The VM is tied to processors or memory of its host.',
+    basis:
+      'VMX sched.cpu.affinity, sched.cpu.latencySensitivity, sched.mem.affinity; in an OVF the same as ExtraConfig.',
+  },
   'cpu.topology': {
     severity: 'warning',
     title: 'The processors do not make whole sockets; each gets a socket.',
@@ -93,6 +109,16 @@ const MACHINE_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: 'USB devices of the host are given to the VM when they are plugged in.',
     basis: 'VMX usb.autoConnect; VirtualBox-settings.xsd, DeviceFilters.',
   },
+  'memory.ballooned': {
+    severity: 'info',
+    title: 'How much memory may be taken back from the VM is bounded.',
+    basis: 'VMX sched.mem.maxmemctl; VirtualBox-settings.xsd, memoryBalloonSize.',
+  },
+  'memory.hotplug': {
+    severity: 'info',
+    title: 'Memory can be added to the VM while it runs.',
+    basis: 'VMX mem.hotadd; OVF memoryHotAddEnabled.',
+  },
   'memory.unstated': {
     severity: 'blocking',
     title: 'The amount of memory is not said.',
@@ -132,6 +158,11 @@ const MACHINE_FINDINGS: Readonly<Record<string, FindingKind>> = {
     severity: 'warning',
     title: 'Ports of the host are forwarded to the VM.',
     basis: 'VirtualBox-settings.xsd, NAT Forwarding.',
+  },
+  'nic.sriov': {
+    severity: 'blocking',
+    title: 'A network card of the VM is a part of one of the host (SR-IOV).',
+    basis: 'VMX virtualDev; OVF ResourceSubType, in oVirt pciPassthrough.',
   },
   'ovf.configuration': {
     severity: 'warning',

@@ -183,6 +183,36 @@ export function nicModel(nic: string, model: string): Finding {
   };
 }
 
+export function sriov(nic: string): Finding {
+  return {
+    id: 'nic.sriov',
+    ...blocking(
+      `The network card ${nic} is a part of one of the host (SR-IOV), which stays where it is; the VM gets a card of another model in its place.`,
+      'Give it an ordinary card at the source, or waive this finding when the guest has a driver for the other one.',
+    ),
+  };
+}
+
+export function cpusAdded(): Finding {
+  return {
+    id: 'cpu.hotplug',
+    ...info(
+      'Processors can be added to the VM while it runs; at the target none can.',
+      'Ask for "cpus" if it needs more than it has.',
+    ),
+  };
+}
+
+export function memoryAdded(): Finding {
+  return {
+    id: 'memory.hotplug',
+    ...info(
+      'Memory can be added to the VM while it runs; at the target none can.',
+      'Ask for "memory" if it needs more than it has.',
+    ),
+  };
+}
+
 export function disconnected(nics: readonly string[]): Finding {
   return {
     id: 'nic.disconnected',

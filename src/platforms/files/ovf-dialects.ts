@@ -4,6 +4,7 @@ import { merged, nothingSaid, type MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { ovirtFacts } from './ovf-ovirt.js';
 import { quoted, wholeNumber, dashedUuid } from './foreign-values.js';
+import { isTuning, tuningFindings } from './vmware-tuning.js';
 import { virtualBoxFacts } from './ovf-virtualbox.js';
 
 /** What each tool writes of a machine beside the hardware's items. */
@@ -37,9 +38,11 @@ function vmwareFacts(system: OvfNode, hardware: OvfNode | null): MachineFacts {
   facts.guestOs = system.first('OperatingSystemSection')?.get('osType') ?? null;
   // VMware gives Windows the local time.
   if (facts.guestOs !== null) facts.clock = /^(win|longhorn|whistler|dos)/i.test(facts.guestOs) ? 'localtime' : 'utc';
-  facts.left = [...settings.values()]
-    .filter((each) => !VMWARE_IGNORED.test(each.get('key') ?? '') && each.get('value')?.toLowerCase() !== 'false')
-    .map((each) => each.get('key') ?? each.name);
+  const named = [...settings.values()].map((each) => [each.get('key') ?? each.name, each.get('value') ?? ''] as const);
+  facts.findings.push(...tuningFindings(named));
+  facts.left = named
+    .filter(([key, value]) => !VMWARE_IGNORED.test(key) && !isTuning(key) && value.toLowerCase() !== 'false')
+    .map(([key]) => key);
   return facts;
 }
 

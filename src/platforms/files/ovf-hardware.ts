@@ -13,6 +13,7 @@ import {
   quoted,
   wholeNumber,
 } from './foreign-values.js';
+import { sriov } from './foreign-findings.js';
 import { unitBytes } from './ovf-values.js';
 
 /** Processors, memory and network cards of one virtual system. */
@@ -122,7 +123,8 @@ export function describeNics(
     const model = modelOf(names, envelope.ovirt);
     const network = node.child('Connection');
     if (mac === '') findings.push(noAddress(label));
-    if (model === null) findings.push(nicModel(label, names));
+    if (isVirtualFunction(names, envelope.ovirt)) findings.push(sriov(label));
+    else if (model === null) findings.push(nicModel(label, names));
     if (network === null) findings.push(noNetwork(label));
     if (node.child('Linked')?.toLowerCase() === 'false' || startsUnplugged(node.child('AutomaticAllocation')))
       unplugged.push(label);
@@ -152,6 +154,11 @@ function modelOf(names: readonly string[], ovirt: boolean): string | null {
     if (model) return model;
   }
   return null;
+}
+
+/** VMware has a name for it, oVirt a number (engine, VmInterfaceType.pciPassthrough). */
+function isVirtualFunction(names: readonly string[], ovirt: boolean): boolean {
+  return names.some((name) => (ovirt && name === '5') || /sriov/i.test(name));
 }
 
 function startsUnplugged(automatic: string | null): boolean {

@@ -1,7 +1,8 @@
-import { blocking, warning, type Finding } from '../../model/finding.js';
+import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import type { XmlElement } from '../xml.js';
 import {
   bootsFromElsewhere,
+  cpusAdded,
   devicesLeft,
   otherArchitecture,
   passthrough,
@@ -48,6 +49,8 @@ export function machineFindings(
     ...firmware(hardware, has.uefi),
     ...hostDevices(hardware),
     ...(machine.at('Platform')?.get('architecture') === 'ARM' ? [otherArchitecture('ARM')] : []),
+    ...(cpuOf(machine, hardware)?.get('hotplug') === 'true' ? [cpusAdded()] : []),
+    ...ballooned(hardware),
     ...devicesLeft(devices(hardware)),
     ...settingsLeft(settings(machine, hardware)),
   ];
@@ -132,13 +135,30 @@ function devices(hardware: XmlElement): string[] {
   ];
 }
 
+function cpuOf(machine: XmlElement, hardware: XmlElement): XmlElement | null {
+  return machine.at('Platform/CPU') ?? hardware.at('CPU');
+}
+
+function ballooned(hardware: XmlElement): Finding[] {
+  const mebibytes = hardware.at('Guest')?.get('memoryBalloonSize') ?? '';
+  if (['', '0'].includes(mebibytes)) return [];
+  return [
+    {
+      id: 'memory.ballooned',
+      ...info(
+        `The VM gives memory back to its host (ballooning, ${quoted(mebibytes)} MiB); at the target it has all of it.`,
+        'Ask for less with "memory" if the target shall not give it all.',
+      ),
+    },
+  ];
+}
+
 function settings(machine: XmlElement, hardware: XmlElement): string[] {
-  const cpu = machine.at('Platform/CPU') ?? hardware.at('CPU');
+  const cpu = cpuOf(machine, hardware);
   const extra = machine.at('ExtraData')?.all('ExtraDataItem') ?? [];
   const meant = extra.map((each) => each.get('name') ?? '').filter((name) => !/^GUI\//.test(name));
   const limits = hardware.at('IO/BandwidthGroups')?.all('BandwidthGroup') ?? [];
   return [
-    ...(cpu?.get('hotplug') === 'true' ? ['CPU hotplug'] : []),
     ...(Number(cpu?.get('executionCap') ?? 100) < 100 ? ['CPU executionCap'] : []),
     ...(cpu?.at('NestedHWVirt')?.get('enabled') === 'true' ? ['NestedHWVirt'] : []),
     ...(hardware.at('Display')?.get('accelerate3D') === 'true' ? ['accelerate3D'] : []),

@@ -1,6 +1,6 @@
 import type { Finding } from '../../model/finding.js';
 import type { VmDescription, VmNic } from '../../model/vm.js';
-import { disconnected, nicKind, nicModel, withoutMac } from './foreign-findings.js';
+import { disconnected, nicKind, nicModel, sriov, withoutMac } from './foreign-findings.js';
 import { hostile, macAddress, quoted } from './foreign-values.js';
 import type { VmxDictionary } from './vmx-dictionary.js';
 
@@ -32,7 +32,8 @@ export function describeNics(vmx: VmxDictionary): { nics: VmNic[]; findings: Fin
     const link = linkOf(vmx, name);
     nics.push({ mac, model: NIC_MODELS.get(model) ?? model, network: link.network, networkKind: link.kind });
     if (mac === '') findings.push(withoutMac(name));
-    if (!NIC_MODELS.has(model)) findings.push(nicModel(name, model));
+    if (model === 'sriov') findings.push(sriov(name));
+    else if (!NIC_MODELS.has(model)) findings.push(nicModel(name, model));
     if (link.kind === 'other') findings.push(nicKind(name, quoted(link.network)));
     if (!vmx.flag(`${name}.startConnected`, true)) unplugged.push(name);
   }

@@ -12,13 +12,21 @@ import {
   variablesFormat,
 } from './foreign-findings.js';
 import { dashedUuid, listed, quoted } from './foreign-values.js';
+import { tuningFindings } from './vmware-tuning.js';
 import { serialPorts } from './vmx-devices.js';
 import type { VmxDictionary } from './vmx-dictionary.js';
 
 /** What a .vmx says of the machine as a whole, and of devices of its host, that somebody has to know. */
 
 export function machineFindings(vmx: VmxDictionary, has: { uefi: boolean; tpm: boolean }): Finding[] {
-  return [...asAFile(vmx), ...state(vmx), ...processors(vmx), ...start(vmx, has.uefi), ...hostDevices(vmx, has.tpm)];
+  return [
+    ...asAFile(vmx),
+    ...state(vmx),
+    ...processors(vmx),
+    ...start(vmx, has.uefi),
+    ...hostDevices(vmx, has.tpm),
+    ...tuningFindings(vmx.keys().map((key) => [key, vmx.raw(key)])),
+  ];
 }
 
 function asAFile(vmx: VmxDictionary): Finding[] {

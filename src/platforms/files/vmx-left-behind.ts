@@ -1,5 +1,6 @@
 import type { Finding } from '../../model/finding.js';
 import { devicesLeft, settingsLeft } from './foreign-findings.js';
+import { isTuning } from './vmware-tuning.js';
 import { isPrinter } from './vmx-devices.js';
 import type { VmxDictionary } from './vmx-dictionary.js';
 
@@ -35,7 +36,6 @@ const UNDERSTOOD: readonly RegExp[] = [
 /** Keys of the lists above that mean something all the same, when they are not as they are by themselves. */
 const MEANT: readonly RegExp[] = [
   /^(scsi|sata|nvme|ide)\d+:\d+\.(writethrough|throughputcap|shares)$/,
-  /^(vcpu|mem)\.hotadd$/,
   /^(sched|numa|cpuid|vhv|mks|disk)\..*$/,
   /^(tools\.synctime|svga\.numdisplays|monitor_control\..*|monitor\.virtual_.*)$/,
   /^(annotation|memallowautoscaledown|devices\.hotplug)$/,
@@ -72,7 +72,7 @@ function settings(vmx: VmxDictionary): string[] {
   return vmx.keys().filter((key) => {
     const name = key.toLowerCase();
     const value = vmx.raw(key).toLowerCase();
-    if (value === '') return false;
+    if (value === '' || isTuning(name)) return false;
     if (/^sched\.swap\.|^numa\.autosize\.|^cpuid\.(corespersocket|numsmt)/.test(name)) return false;
     if (MEANT.some((pattern) => pattern.test(name))) return !UNCHANGED.has(value);
     return !UNDERSTOOD.some((pattern) => pattern.test(name));

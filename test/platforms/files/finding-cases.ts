@@ -70,6 +70,9 @@ export const CASES: Record<string, Case> = {
   'boot.order': [() => vmx('bios.bootOrder = "ethernet0,hdd"'), () => vmx('bios.bootOrder = "hdd,ethernet0"')],
   'clock.offset': [() => vmx('rtc.diffFromUTC = "3600"'), () => vmx('rtc.diffFromUTC = "0"')],
   'cpu.architecture': [() => vmx('guestOS = "arm-debian12-64"'), () => vmx('guestOS = "debian12-64"')],
+  'cpu.hotplug': [() => vmx('vcpu.hotadd = "TRUE"'), () => vmx('vcpu.hotadd = "FALSE"')],
+  'cpu.numa': [() => vmx('numa.nodeAffinity = "0"'), () => vmx('numa.autosize.cookie = "40042"')],
+  'cpu.pinned': [() => vmx('sched.cpu.affinity = "0"'), () => vmx('sched.cpu.affinity = "all"')],
   'cpu.topology': [
     () => ovf({ hardware: MEMORY + SCSI + DISK + item(3, 1, { VirtualQuantity: 3, CoresPerSocket: 2 }) }),
     () => ovf({ hardware: MEMORY + SCSI + DISK + item(3, 1, { VirtualQuantity: 4, CoresPerSocket: 2 }) }),
@@ -232,6 +235,11 @@ export const CASES: Record<string, Case> = {
   'firmware.variables-new': [() => vmx('firmware = "efi"'), () => vmx('firmware = "bios"')],
   'hostdev.passthrough': [() => vmx('pciPassthru0.present = "TRUE"'), () => vmx('pciPassthru0.present = "FALSE"')],
   'hostdev.usb': [() => vmx('usb.autoConnect.device0 = "path:1/2"'), () => vmx('usb.present = "TRUE"')],
+  'memory.ballooned': [() => vmx('sched.mem.maxmemctl = "0"'), () => vmx('sched.mem.maxmemctl = "-1"')],
+  'memory.hotplug': [
+    () => ovf({ hardware: `${ALL}<vmw:Config vmw:key="memoryHotAddEnabled" vmw:value="true"/>` }),
+    () => ovf({ hardware: `${ALL}<vmw:Config vmw:key="memoryHotAddEnabled" vmw:value="false"/>` }),
+  ],
   'memory.unstated': [() => ovf({ hardware: CPU + SCSI + DISK }), () => ovf()],
   'nic.address-made': [() => vmx(card()), () => vmx(card('address = "00:50:56:00:00:01"'))],
   'nic.address-missing': [
@@ -249,6 +257,7 @@ export const CASES: Record<string, Case> = {
     () => virtualbox({ hardware: NETWORK('<NAT><Forwarding name="ssh"/></NAT>') }),
     () => virtualbox({ hardware: NETWORK('<NAT/>') }),
   ],
+  'nic.sriov': [() => vmx(card('virtualDev = "sriov"')), () => vmx(card('virtualDev = "e1000"'))],
   'ovf.configuration': [
     () =>
       ovf({ envelope: '<DeploymentOptionSection><Info/><Configuration ovf:id="small"/></DeploymentOptionSection>' }),

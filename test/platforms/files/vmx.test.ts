@@ -79,9 +79,10 @@ test('a server of ESXi keeps the order of its disks, and its names for controlle
     ['bios', 'pc', 'utc', 1, [{ kind: 'cdrom', bus: 'ide' }], null],
   );
   assert.deepEqual(severities(vm), [
-    ...['serial.backend info', 'disk.independent info', 'nic.disconnected info', 'setting.not-carried-over info'],
+    ...['serial.backend info', 'cpu.hotplug info', 'disk.independent info', 'nic.disconnected info'],
+    'setting.not-carried-over info',
   ]);
-  assert.match(messages(vm), /carried over: sched.mem.min, vcpu.hotadd, disk.EnableUUID, guestinfo.userdata\./);
+  assert.match(messages(vm), /carried over: sched.mem.min, disk.EnableUUID, guestinfo.userdata\./);
 });
 
 test('an old machine without names for its devices has what VMware gives such a one', () => {
@@ -140,6 +141,8 @@ for (const [what, lines, expected] of [
   ['contradictions', 'numvcpus = "1"\nNumVCPUs = "2"', 'vmx.duplicate-key warning'],
   ['a parallel port', 'parallel0.present = "TRUE"', 'device.not-carried-over info'],
   ['an unknown device', 'flux0.present = "TRUE"', 'device.not-carried-over info'],
+  ['virtual NUMA nodes', 'numa.vcpu.maxPerVirtualNode = "8"', 'cpu.numa warning'],
+  ['a busy core for each', 'sched.cpu.latencySensitivity = "high"', 'cpu.pinned warning'],
   ['an unknown setting', 'hypervisor.cpuid.v0 = "FALSE"', 'setting.not-carried-over info'],
   ['syncing its time', 'tools.syncTime = "TRUE"', 'setting.not-carried-over info'],
   [
