@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Appliance } from './appliance.js';
+import { textOf } from './text.js';
 import type { GuestTree } from './tree.js';
 
 /** More than any configuration file needs. */
@@ -10,7 +11,7 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /**
  * The files of the guest that is mounted in an appliance, each read once as long as nobody writes. A file that is too
- * large for configuration reads as none; bytes that are no UTF-8 read as replacement characters.
+ * large for configuration reads as none.
  */
 export function applianceTree(appliance: Appliance): GuestTree {
   const texts = new Map<string, string | null>();
@@ -23,7 +24,7 @@ export function applianceTree(appliance: Appliance): GuestTree {
       if (known !== undefined) return known;
       const sizeBytes = await appliance.fileBytes(path);
       const bytes = sizeBytes === null || sizeBytes > MAX_FILE_BYTES ? null : await content(appliance, path);
-      const text = bytes?.toString('utf8') ?? null;
+      const text = bytes === null ? null : textOf(bytes);
       if (heldBytes + (text?.length ?? 0) <= MAX_HELD_BYTES) {
         heldBytes += text?.length ?? 0;
         texts.set(path, text);

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Finding } from '../model/finding.js';
+import { readable } from './text.js';
 import type { Edit, GuestTree } from './tree.js';
 
 /** More than any configuration needs; keeps a hostile guest from filling the memory or the time. */
@@ -106,7 +107,7 @@ export interface ConfigFile {
 
 /** Text from outside for a message: as it is where it is harmless, else quoted, and never long. */
 export function shown(text: string): string {
-  const short = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  const short = readable(text.length > 80 ? `${text.slice(0, 80)}…` : text);
   return /^[\w@%+=:,./~-]+…?$/.test(short) ? short : JSON.stringify(short);
 }
 

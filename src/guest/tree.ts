@@ -5,7 +5,7 @@ import { posix } from 'node:path';
  * whoever brings it in (from libguestfs) writes the edits back. Everything in it comes from outside.
  */
 export interface GuestTree {
-  /** Text of a regular file, null where there is none; links are resolved inside the guest. */
+  /** Text of a regular file as `textOf` gives it, null where there is none; links are resolved inside the guest. */
   read(path: string): Promise<string | null>;
   /** Names in a folder, in any order; `[]` where there is none. */
   list(dir: string): Promise<string[]>;
@@ -14,7 +14,7 @@ export interface GuestTree {
 /** A change of one file. A path that is a link changes what it points at, inside the guest. */
 export interface Edit {
   path: string;
-  /** The whole new text; null removes the file. */
+  /** The whole new text, which `bytesOf` makes a file of; null removes the file. */
   text: string | null;
   /** Permission bits of a file that is made; one that exists keeps its own. */
   mode?: number;

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Appliance } from '../appliance.js';
+import { bytesOf } from '../text.js';
 import type { Edit } from '../tree.js';
 
 /** Writes edits into a guest whose file systems are mounted in the appliance. */
@@ -12,7 +13,7 @@ export async function applyEdits(appliance: Appliance, edits: readonly Edit[]): 
     const isNew = (await appliance.fileBytes(path)) === null;
     const missing = isNew ? await missingFolders(appliance, posix.dirname(path)) : [];
     if (missing.length > 0) await appliance.command(['mkdir-p', posix.dirname(path)]);
-    await appliance.upload(path, Buffer.from(text, 'utf8'));
+    await appliance.upload(path, bytesOf(text));
     if (!isNew) continue;
     await appliance.command(['chmod', `0${(mode ?? 0o644).toString(8)}`, path]);
     await appliance.command(['chown', '0', '0', path]);

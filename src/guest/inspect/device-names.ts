@@ -1,6 +1,7 @@
 import { bootFiles } from '../boot-arguments.js';
 import { isBusName, isRemovable } from '../bus-names.js';
 import { ConfigFiles } from '../config-files.js';
+import { readable } from '../text.js';
 import type { GuestTree } from '../tree.js';
 
 const MOST = 200;
@@ -11,7 +12,7 @@ export async function busNamesUsed(tree: GuestTree): Promise<{ file: string; dev
   const found = new Map<string, { file: string; device: string }>();
   const use = (file: string, device: string | undefined, type?: string) => {
     if (device === undefined || !isBusName(device) || isRemovable(device, type) || found.size >= MOST) return;
-    found.set(`${file}\0${device}`, { file, device });
+    found.set(`${file}\0${device}`, { file, device: readable(device) });
   };
   for (const [file, field] of [
     ['/etc/fstab', 0],

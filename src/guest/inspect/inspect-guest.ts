@@ -6,6 +6,7 @@ import { shown } from '../config-files.js';
 import { pinNics } from '../nics/pin-nics.js';
 import { uuidFstab } from '../fstab.js';
 import { shellAssignments } from '../shell-assignments.js';
+import { readable } from '../text.js';
 import type { GuestTree } from '../tree.js';
 import { applicationsOf, guestAgentIn, servicesOf, toolsIn } from './contents.js';
 import { busNamesUsed } from './device-names.js';
@@ -85,7 +86,7 @@ async function linuxParts(
 async function prettyName(tree: GuestTree): Promise<string | null> {
   const text = (await tree.read('/etc/os-release')) ?? (await tree.read('/usr/lib/os-release')) ?? '';
   const name = shellAssignments(text).find(({ key }) => key === 'PRETTY_NAME')?.value;
-  return name?.slice(0, 200) ?? null;
+  return name === undefined ? null : readable(name.slice(0, 200));
 }
 
 /** Mounts all that belongs to this system, outer folders first, and measures each. */
