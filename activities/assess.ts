@@ -152,6 +152,8 @@ export function diskPrintOf(vm: VmDescription): string {
 
 /** Changes when other hardware did. */
 export function hardwarePrintOf(vm: VmDescription): string {
-  const { uuid, firmware, secureBoot, tpm, memoryBytes, cpu, nics, machine } = vm;
+  const { uuid, firmware, secureBoot, tpm, memoryBytes, cpu, machine } = vm;
+  // What is only evidence of names in the guest is no hardware, and prints of before do not have it.
+  const nics = vm.nics.map((nic) => ({ ...nic, slot: undefined, addressMade: undefined }));
   return printOf({ uuid, firmware, secureBoot, tpm: tpm?.version ?? null, memoryBytes, cpu, nics, machine });
 }

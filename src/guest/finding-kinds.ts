@@ -52,7 +52,7 @@ export const GUEST_FINDINGS = {
   'guest.nic-order': {
     severity: 'warning',
     title: 'Which network card has which name could only be told by their order.',
-    basis: "No MAC address stands in the guest's files, and no agent was asked.",
+    basis: "No MAC address or slot in the guest's files is that of a card, and no agent was asked.",
   },
   'guest.nic-unknown': {
     severity: 'warning',

@@ -39,6 +39,18 @@ export const vmNic = z.strictObject({
   network: z.string().describe('Name of the network or bridge at the source.'),
   networkKind: z.enum(['network', 'bridge', 'other']).default('network'),
   model: z.string(),
+  slot: z
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .describe(
+      'Number of its PCI slot at the source, which the name "ens192" in a Linux guest holds. Default: not known.',
+    ),
+  addressMade: z
+    .boolean()
+    .optional()
+    .describe('Whether the source says no address, so that `mac` was made up. Default: false.'),
 });
 export type VmNic = z.infer<typeof vmNic>;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { assessActivities } from '../../activities/assess.js';
+import { assessActivities, hardwarePrintOf } from '../../activities/assess.js';
 import type { ActivityDeps, Site } from '../../activities/deps.js';
 import type { Assessment } from '../../activities/io.js';
 import { libvirtSite } from '../../src/config.js';
@@ -307,6 +307,13 @@ test('a waiver of something that no check is called is told, and one of a check 
   const { findings } = await assess(world(), { waive });
   assert.deepEqual(ids(findings), ['waiver.unknown']);
   assert.match(findings[0]!.message, /"nosuch\.rule"/);
+});
+
+test('a print of the hardware from before slots were known is that of the same VM with its slots', () => {
+  const known = { ...VM, nics: VM.nics.map((nic) => ({ ...nic, slot: 192, addressMade: true })) };
+  assert.equal(hardwarePrintOf(known), hardwarePrintOf(VM));
+  const other = { ...VM, nics: VM.nics.map((nic) => ({ ...nic, mac: '52:54:00:00:00:99' })) };
+  assert.notEqual(hardwarePrintOf(other), hardwarePrintOf(VM));
 });
 
 test('a replica that was kept of this VM is named, unless it does not fit or cannot be asked for', async () => {

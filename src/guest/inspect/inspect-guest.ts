@@ -3,7 +3,7 @@ import type { GuestKernel, InspectedGuest } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
 import { applianceTree } from '../appliance-tree.js';
 import { shown } from '../config-files.js';
-import { pinNics } from '../nics/pin-nics.js';
+import { pinNics, type Card } from '../nics/pin-nics.js';
 import { uuidFstab } from '../fstab.js';
 import { shellAssignments } from '../shell-assignments.js';
 import { readable } from '../text.js';
@@ -27,7 +27,7 @@ const MOST_MOUNTS = 100;
  */
 export async function inspectGuest(
   appliance: Appliance,
-  vm: { nics: readonly { mac: string }[] },
+  vm: { nics: readonly Card[] },
   signal?: AbortSignal,
 ): Promise<InspectedGuest> {
   const notSeen: string[] = [];
@@ -64,7 +64,7 @@ export async function inspectGuest(
 async function linuxParts(
   appliance: Appliance,
   tree: GuestTree,
-  vm: { nics: readonly { mac: string }[] },
+  vm: { nics: readonly Card[] },
   notSeen: string[],
   signal?: AbortSignal,
 ): Promise<Partial<InspectedGuest>> {

@@ -5,7 +5,14 @@ import { byNumber, ethernetAddress } from './names.js';
 
 /** Which card has which name, and how that is known, best first. */
 
-export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'only-one' | 'order';
+export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'name' | 'only-one' | 'order';
+
+/** A network card as the machine is described with it. */
+export interface Card {
+  mac: string;
+  /** Number of its PCI slot at the source. */
+  slot?: number | undefined;
+}
 
 export interface PinnedNic {
   mac: string;
@@ -22,14 +29,15 @@ export interface Known {
   nameless: ReadonlySet<string>;
 }
 
-/** `macs` in the order of the machine's description; `names` as the configuration has them. */
+/** `cards` in the order of the machine's description; `names` as the configuration has them. */
 export function assignNames(
-  macs: readonly string[],
+  cards: readonly Card[],
   names: readonly FoundName[],
   known: Known,
 ): { pinned: PinnedNic[]; findings: Finding[] } {
   const pinned: PinnedNic[] = [];
   const findings: Finding[] = [];
+  const macs = cards.map(({ mac }) => mac);
   const freeMacs = new Set(macs);
   const freeNames = new Map(names.map((each) => [each.name, each]));
   const take = (mac: string, name: string, evidence: Evidence) => {
@@ -53,6 +61,10 @@ export function assignNames(
     [...rules].map(([mac, name]) => ({ mac, name })),
     'udev-rule',
   );
+  takeClear(
+    names.flatMap(({ name }) => saidByName(name, cards).map((mac) => ({ mac, name }))),
+    'name',
+  );
 
   // A name whose own address is on no card any more is the less likely one.
   const rest = [...freeNames.values()].sort(
@@ -62,13 +74,14 @@ export function assignNames(
   const [onlyMac] = likely;
   if (likely.length === 1 && rest.length === 1 && onlyMac !== undefined) take(onlyMac, rest[0]?.name ?? '', 'only-one');
   const unlikely = [...freeMacs].filter((mac) => known.nameless.has(mac));
-  const cards = [...likely.filter((mac) => freeMacs.has(mac)), ...unlikely];
-  const guessed = rest.filter(({ name }) => freeNames.has(name)).slice(0, cards.length);
+  const unnamed = [...likely.filter((mac) => freeMacs.has(mac)), ...unlikely];
+  const guessed = rest.filter(({ name }) => freeNames.has(name)).slice(0, unnamed.length);
   // Of the names that are left, the cards get theirs in the order of their numbers.
+  const nextCards = inSlotOrder(unnamed.slice(0, guessed.length), cards);
   const inOrder = guessed.sort((a, b) => byNumber(a.name, b.name));
-  inOrder.forEach(({ name }, index) => take(cards[index] ?? '', name, 'order'));
+  inOrder.forEach(({ name }, index) => take(nextCards[index] ?? '', name, 'order'));
   if (inOrder.length > 0) {
-    const pairs = inOrder.map(({ name }, index) => `${shown(name)} is ${cards[index] ?? ''}`);
+    const pairs = inOrder.map(({ name }, index) => `${shown(name)} is ${nextCards[index] ?? ''}`);
     findings.push({
       id: 'guest.nic-order',
       severity: 'warning',
@@ -78,6 +91,24 @@ export function assignNames(
   }
   findings.push(...left([...freeNames.values()]));
   return { pinned: pinned.sort((a, b) => macs.indexOf(a.mac) - macs.indexOf(b.mac)), findings };
+}
+
+/**
+ * Cards whose name systemd makes of what they are: `enx005056000001` of their address, `ens192` of the number of their
+ * slot (systemd.net-naming-scheme(7)).
+ */
+function saidByName(name: string, cards: readonly Card[]): string[] {
+  const mac = /^enx((?:[0-9a-f]{2}){6})$/.exec(name)?.[1]?.replace(/(..)(?!$)/g, '$1:');
+  const slot = /^ens(\d{1,5})$/.exec(name)?.[1];
+  const fits = cards.filter((card) => card.mac === mac || (slot !== undefined && card.slot === Number(slot)));
+  return fits.map((card) => card.mac);
+}
+
+/** In the order in which the kernel finds them on the bus, where that is known of each. */
+function inSlotOrder(macs: readonly string[], cards: readonly Card[]): string[] {
+  const slots = new Map(cards.flatMap(({ mac, slot }) => (slot === undefined ? [] : [[mac, slot]])));
+  if (!macs.every((mac) => slots.has(mac))) return [...macs];
+  return [...macs].sort((a, b) => (slots.get(a) ?? 0) - (slots.get(b) ?? 0));
 }
 
 interface Pair {

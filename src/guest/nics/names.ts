@@ -40,7 +40,15 @@ export function looksVirtual(name: string): boolean {
   return made.test(name) || /^(br(\d|-|idge)|virbr|docker|lxc|lxd|cni|ovs|wl(an|p|x|s|o)|ww(an|p)|ip6tnl)/.test(name);
 }
 
-/** `eth2` before `eth10`, `ens192` before `ens224`: the order in which both kernels and hypervisors number cards. */
+/**
+ * `eth2` before `eth10`, `ens192` before `ens224`: the order in which both kernels and hypervisors number cards. VMware
+ * puts its first four behind four bridges, at the slots 160, 192, 224 and 256, and those that follow beside them: 161, 193.
+ */
 export function byNumber(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+  return inTurn(a).localeCompare(inTurn(b), 'en', { numeric: true });
+}
+
+function inTurn(name: string): string {
+  const slot = Number(/^ens(\d{3})$/.exec(name)?.[1]);
+  return slot >= 160 && slot < 288 ? `ens${(slot % 32) * 1000 + slot}` : name;
 }

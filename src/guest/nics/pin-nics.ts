@@ -1,7 +1,7 @@
 import type { Finding } from '../../model/finding.js';
 import { ConfigFiles, shown } from '../config-files.js';
 import type { Edit, GuestTree } from '../tree.js';
-import { assignNames, type PinnedNic } from './assign.js';
+import { assignNames, type Card, type PinnedNic } from './assign.js';
 import { FoundNames, type FoundName } from './found-names.js';
 import { readRedHatIfcfg } from './ifcfg-redhat.js';
 import { readSuseIfcfg } from './ifcfg-suse.js';
@@ -15,7 +15,7 @@ import { readNetworkd } from './networkd.js';
 import { readNameRules } from './udev-rules.js';
 import { writePins } from './write-pins.js';
 
-export type { Evidence, PinnedNic } from './assign.js';
+export type { Card, Evidence, PinnedNic } from './assign.js';
 
 export interface PinOptions {
   /** What a running guest's agent reported: the best evidence there is. */
@@ -35,11 +35,7 @@ export interface NicPlan {
  * others at the target, and with them the names. `nics` are in the order of the machine's description. A guest that finds
  * its cards by address or pattern is left as it is. Run on its own result, it changes nothing.
  */
-export async function pinNics(
-  tree: GuestTree,
-  nics: readonly { mac: string }[],
-  options: PinOptions = {},
-): Promise<NicPlan> {
+export async function pinNics(tree: GuestTree, nics: readonly Card[], options: PinOptions = {}): Promise<NicPlan> {
   const files = new ConfigFiles(tree);
   const found = new FoundNames(files);
   for (const read of [readIfupdown, readRedHatIfcfg, readSuseIfcfg, readNetworkManager, readNetplan, readNetworkd]) {
@@ -47,11 +43,12 @@ export async function pinNics(
   }
   const rules = await readNameRules(files);
   const links = await readLinks(files);
-  const macs = [...new Set(nics.flatMap(({ mac }) => ethernetAddress(mac) ?? []))];
+  const cards = cardsOf(nics);
+  const macs = cards.map(({ mac }) => mac);
   const names = pinnable(files, found.physical());
   const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules].map(({ mac, name }) => ({ mac, name }));
   const known = { seen: options.seen ?? [], rules: byRule, nameless: found.nameless };
-  const { pinned, findings } = assignNames(macs, names, known);
+  const { pinned, findings } = assignNames(cards, names, known);
   files.note(...findings, ...goneAddresses(found, macs));
 
   const naming = await namingOf(files);
@@ -69,6 +66,16 @@ export async function pinNics(
   const kernels = pinned.filter(({ name }) => isKernelName(name));
   if (kernels.length > 0 && macs.length > 1) files.note(kernelNames(kernels, naming.kernelNames));
   return { pinned, edits: files.edits(), findings: files.findings };
+}
+
+/** Those with an address, in its usual form, each once. */
+function cardsOf(nics: readonly Card[]): Card[] {
+  const cards = new Map<string, Card>();
+  for (const nic of nics) {
+    const mac = ethernetAddress(nic.mac);
+    if (mac && !cards.has(mac)) cards.set(mac, { ...nic, mac });
+  }
+  return [...cards.values()];
 }
 
 /** Names that the kernel would take but that cannot be written into a rule or a path are left alone, and said. */

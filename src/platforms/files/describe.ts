@@ -52,7 +52,9 @@ async function completed(
 ): Promise<VmDescription> {
   const findings: Finding[] = [];
   const uuid = vm.uuid || madeUuid(at, machine);
-  const nics = vm.nics.map((nic, nth) => (nic.mac ? nic : { ...nic, mac: madeMac(at, machine, nth) }));
+  const nics = vm.nics.map((nic, nth) =>
+    nic.mac ? nic : { ...nic, mac: madeMac(at, machine, nth), addressMade: true },
+  );
   if (!vm.uuid) findings.push(made('vm.uuid-made', `The package says no UUID; ${uuid} is used.`));
   for (const [nth, nic] of nics.entries()) {
     if (vm.nics[nth]!.mac) continue;

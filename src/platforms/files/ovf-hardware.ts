@@ -15,6 +15,7 @@ import {
 } from './foreign-values.js';
 import { sriov } from './foreign-findings.js';
 import { unitBytes } from './ovf-values.js';
+import { vmwareSlot } from './vmware-slot.js';
 
 /** Processors, memory and network cards of one virtual system. */
 
@@ -122,6 +123,7 @@ export function describeNics(
     const names = adapter?.model ? [adapter.model] : item.subTypes;
     const model = modelOf(names, envelope.ovirt);
     const network = node.child('Connection');
+    const slot = node.all('Config').find((each) => each.get('key')?.toLowerCase() === 'slotinfo.pcislotnumber');
     if (mac === '') findings.push(noAddress(label));
     if (isVirtualFunction(names, envelope.ovirt)) findings.push(sriov(label));
     else if (model === null) findings.push(nicModel(label, names));
@@ -133,6 +135,7 @@ export function describeNics(
       network: network === null ? 'unknown' : plainText(network, 'the name of a network', envelope.what),
       networkKind: network === null ? 'other' : 'network',
       model: model ?? plainText(names[0] ?? 'unknown', 'the model of a network card', envelope.what),
+      ...vmwareSlot(slot?.get('value') ?? ''),
     };
   });
   if (unplugged.length > 0) {

@@ -2,6 +2,7 @@ import type { Finding } from '../../model/finding.js';
 import type { VmDescription, VmNic } from '../../model/vm.js';
 import { disconnected, nicKind, nicModel, sriov, withoutMac } from './foreign-findings.js';
 import { hostile, macAddress, quoted } from './foreign-values.js';
+import { vmwareSlot } from './vmware-slot.js';
 import type { VmxDictionary } from './vmx-dictionary.js';
 
 /** Network cards, sound and ports of a .vmx. */
@@ -30,7 +31,8 @@ export function describeNics(vmx: VmxDictionary): { nics: VmNic[]; findings: Fin
     const model = modelOf(vmx, name);
     const mac = macOf(vmx, name);
     const link = linkOf(vmx, name);
-    nics.push({ mac, model: NIC_MODELS.get(model) ?? model, network: link.network, networkKind: link.kind });
+    const card = { mac, model: NIC_MODELS.get(model) ?? model, network: link.network, networkKind: link.kind };
+    nics.push({ ...card, ...vmwareSlot(vmx.raw(`${name}.pciSlotNumber`)) });
     if (mac === '') findings.push(withoutMac(name));
     if (model === 'sriov') findings.push(sriov(name));
     else if (!NIC_MODELS.has(model)) findings.push(nicModel(name, model));

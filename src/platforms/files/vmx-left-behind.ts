@@ -17,7 +17,7 @@ const UNDERSTOOD: readonly RegExp[] = [
   /^(encryption\..*|encryptedvm\..*|vmx\.encryptiontype|managedvm\..*|vtpm\..*|firmware|uefi\..*|svga\.present)$/,
   /^(memsize|numvcpus|cpuid\.corespersocket(\..*)?|cpuid\.numsmt|rtc\.difffromutc|bios\.(bootorder|hddorder))$/,
   /^(checkpoint\..*|snapshot\..*|migrate\..*|migratehostlog|migration\..*|vmotion\..*|cleanshutdown|softpoweroff)$/,
-  // Where a device sits, and the bridges in front of it.
+  // Where a device sits (of a network card, it is in the description), and the bridges in front of it.
   /\.(pcislotnumber|present|saswwid|clientdevice|allowguestconnectioncontrol|startconnected|autodetect)$/,
   /^pcibridge\d+\..*$/,
   /^(scsi|sata|nvme|ide)\d+\.(virtualdev|sharedbus)$/,

@@ -61,7 +61,7 @@ test('VMware: UEFI, secure boot, TPM, sockets, all controllers and cards', () =>
         ${item(17, 13, { Parent: 6, AddressOnParent: 0, HostResource: '/disk/d4' })}
         ${item(15, 14, { Parent: 5, AddressOnParent: 0, ResourceSubType: 'vmware.cdrom.remotepassthrough' }, 'ovf:required="false"')}
         ${item(14, 15, {})}${item(10, 16, { Connection: 'VM Network', ResourceSubType: 'VmxNet3', Address: '00:50:56:AA:bb:01', AutomaticAllocation: 'true' })}
-        ${item(10, 17, { Connection: 'dmz', ResourceSubType: 'E1000e' })}${item(10, 18, { Connection: 'dmz', ResourceSubType: 'PCNet32 E1000', Address: '005056000003' })}
+        ${item(10, 17, { Connection: 'dmz', ResourceSubType: 'E1000e' }).replace('</Item>', '<vmw:Config ovf:required="false" vmw:key="slotInfo.pciSlotNumber" vmw:value="192"/></Item>')}${item(10, 18, { Connection: 'dmz', ResourceSubType: 'PCNet32 E1000', Address: '005056000003' })}
         ${item(23, 19, { ResourceSubType: 'vmware.usb.xhci' })}${item(24, 20)}${item(1, 21, { ResourceSubType: 'vmware.vmci' })}
         ${item(1, 22, { ResourceSubType: 'vmware.vtpm' })}${item(1, 23, { ResourceSubType: 'vmware.soundcard.hdaudio' })}${item(21, 24)}
         <vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="efi"/><vmw:Config ovf:required="false" vmw:key="bootOptions.efiSecureBootEnabled" vmw:value="true"/>
@@ -94,7 +94,7 @@ test('VMware: UEFI, secure boot, TPM, sockets, all controllers and cards', () =>
     ],
     nics: [
       { mac: '00:50:56:aa:bb:01', network: 'VM Network', networkKind: 'network', model: 'vmxnet3' },
-      { mac: '', network: 'dmz', networkKind: 'network', model: 'e1000e' },
+      { mac: '', network: 'dmz', networkKind: 'network', model: 'e1000e', slot: 192 },
       { mac: '00:50:56:00:00:03', network: 'dmz', networkKind: 'network', model: 'pcnet' },
     ],
     ...{ display: 'vmvga', sound: 'ich6', guestOs: 'windows2019srv_64Guest', machine: null, serialPorts: 1 },

@@ -46,7 +46,7 @@ test('a Windows machine of Workstation is described, with what its copy will lac
         },
       ],
       removable: [{ kind: 'cdrom', bus: 'sata' }],
-      nics: [{ mac: '00:0c:29:b7:0f:3b', network: 'nat', networkKind: 'network', model: 'e1000e' }],
+      nics: [{ mac: '00:0c:29:b7:0f:3b', network: 'nat', networkKind: 'network', model: 'e1000e', slot: 160 }],
       ...{ display: 'vmvga', sound: 'ich6', guestOs: 'windows11-64', machine: null, serialPorts: 0 },
       ...{ guestAgentChannel: false, clock: 'localtime', rng: false, nvramPath: 'Büro "A".nvram', findings: [] },
     },
@@ -71,8 +71,8 @@ test('a server of ESXi keeps the order of its disks, and its names for controlle
     ],
   );
   assert.deepEqual(vm.nics, [
-    { mac: '00:50:56:8c:23:93', network: 'VM Network', networkKind: 'network', model: 'vmxnet3' },
-    { mac: '00:50:56:01:02:03', network: 'dvportgroup-75', networkKind: 'network', model: 'e1000' },
+    { mac: '00:50:56:8c:23:93', network: 'VM Network', networkKind: 'network', model: 'vmxnet3', slot: 161 },
+    { mac: '00:50:56:01:02:03', network: 'dvportgroup-75', networkKind: 'network', model: 'e1000', slot: 33 },
   ]);
   assert.deepEqual(
     [vm.firmware, vm.machine, vm.clock, vm.serialPorts, vm.removable, vm.nvramPath],
@@ -108,6 +108,17 @@ test('an old machine without names for its devices has what VMware gives such a 
   ]);
   assert.deepEqual([vm.sound, vm.clock, vm.cpu.count], ['es1370', 'localtime', 1]);
   assert.deepEqual(ids(vm), ['nic.mac']);
+});
+
+test('the slot of a network card is the one that its guest sees, where it has one yet', () => {
+  const slots = ['32', '160', '1216', '2248', '-1', '', '0', '8192', '1e3', '99999999999'].map((number) => {
+    const { nics, findings } = small(
+      `ethernet0.present = "TRUE"\nethernet0.virtualDev = "vmxnet3"\nethernet0.address = "00:50:56:00:00:01"\nethernet0.pciSlotNumber = "${number}"`,
+    );
+    assert.deepEqual(findings, []);
+    return nics[0]?.slot;
+  });
+  assert.deepEqual(slots, [32, 160, 193, 202, ...Array.from({ length: 6 }, () => undefined)]);
 });
 
 test('what is not present is not there, and a controller that is not mentioned loses no disk', () => {
