@@ -1,7 +1,7 @@
 import { blocking, info, warning, type Found } from '../model/finding.js';
 import { formatBytes } from '../model/format.js';
 import type { InspectedGuest } from '../model/guest.js';
-import { quoted, type GuestRule } from './rule.js';
+import { quoted, type GuestRule, type Rule } from './rule.js';
 
 const MIB = 2 ** 20;
 /** What virt-v2v asks for before it converts (its manual, "FREE SPACE FOR CONVERSION"). */
@@ -99,6 +99,27 @@ export const guestDiskRules: GuestRule[] = [
 
 /** Cannot be written to at all, full as they always are. */
 const READ_ONLY = ['squashfs', 'iso9660', 'udf', 'erofs'];
+
+/** Of a guest that runs nobody looks into the disks: its agent says the like, of what is mounted, and nothing of inodes. */
+export const runningGuestRules: Rule[] = [
+  {
+    id: 'conversion.space',
+    title: 'A file system of the running guest has too little room for its conversion.',
+    severity: 'warning',
+    basis:
+      "QEMU guest agent: guest-get-fsinfo (from QEMU 3.0 on), against virt-v2v's manual, FREE SPACE FOR CONVERSION.",
+    boots: true,
+    check: ({ seen = null, guest = null, devicesFrom = null, request }) => {
+      if (guest !== null || devicesFrom === null || request.conversion === 'none') return [];
+      return (seen?.filesystems ?? []).flatMap(({ path, type, freeBytes }) => {
+        const needed = ROOM_BYTES[path] ?? ROOM_ELSEWHERE_BYTES;
+        if (freeBytes >= needed || READ_ONLY.includes(type)) return [];
+        const message = `The guest's ${quoted(path)} has ${formatBytes(freeBytes)} free; a conversion needs ${formatBytes(needed)} there.`;
+        return [warning(message, 'Make room in the guest before the move, or have it made (prepareGuest.freeSpace).')];
+      });
+    },
+  },
+];
 
 function mounted(guest: InspectedGuest | null | undefined) {
   return (guest?.filesystems ?? []).flatMap((each) =>

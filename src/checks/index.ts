@@ -8,7 +8,7 @@ import { diskRules } from './disks.js';
 import { exportRules } from './export.js';
 import { firmwareRules } from './firmware.js';
 import { guestBootRules, guestDriverRules } from './guest-boot.js';
-import { guestDiskRules } from './guest-disks.js';
+import { guestDiskRules, runningGuestRules } from './guest-disks.js';
 import { guestOsRules } from './guest-os.js';
 import { guestSystemRules } from './guest-system.js';
 import { hostRules } from './host.js';
@@ -41,6 +41,7 @@ export const RULES: readonly Rule[] = [
   ...guestOsRules,
   ...GUEST_RULES,
   ...guestDriverRules,
+  ...runningGuestRules,
   ...prepareRules,
   ...rehearsalRules,
   ...exportRules,

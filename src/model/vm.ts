@@ -109,6 +109,10 @@ export const guestFacts = z.strictObject({
     .array(z.strictObject({ name: z.string(), mac: z.string() }))
     .optional()
     .describe('What the guest calls its network cards. Default: nobody said.'),
+  filesystems: z
+    .array(z.strictObject({ path: z.string(), type: z.string(), freeBytes: z.number() }))
+    .optional()
+    .describe('What is mounted from its disks, as far as its agent says how much is free. Default: it does not.'),
 });
 export type GuestFacts = z.infer<typeof guestFacts>;
 

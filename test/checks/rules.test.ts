@@ -41,6 +41,11 @@ virt-v2v-in-place 2.2.0
 `;
 const TOOLS = { source: LIBVIRT_VERSION + PROGRAM_VERSIONS, target: LIBVIRT_VERSION + PROGRAM_VERSIONS };
 /** A guest of which nobody knows an address. */
+const running = (root: { freeBytes: number }, path = '/'): Partial<Given> => ({
+  toVirtio: true,
+  request: { devices: 'virtio' },
+  seen: { ...NOWHERE, addresses: ['192.0.2.7'], filesystems: [{ path, type: 'ext4', ...root }] },
+});
 const NOWHERE = { agent: true, hostname: null, addresses: [], openPorts: [] };
 
 /** A guest that can be prepared, but for what a test says; and what is asked of it. */
@@ -256,6 +261,7 @@ test('at a target that runs nothing no rule asks for what a host would give', ()
 
 /** Where a rule cannot speak alone. */
 const WITH_OTHERS: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
+  'warning conversion.space': [running({ freeBytes: 99 * 2 ** 20 }), running({ freeBytes: 100 * 2 ** 20 })],
   'blocking tools.too-old': [
     { tools: { ...TOOLS, source: 'qemu-img version 4.2.1 (Debian 1:4.2-3ubuntu6.28)\n' } },
     { tools: { ...TOOLS, source: 'qemu-img version 5.1.0\n' } },

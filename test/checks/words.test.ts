@@ -167,3 +167,15 @@ test('an unknown address counts only where a probe needs one', () => {
   assert.equal(said({ seen, request: { probes: named } }, 'address.unknown'), '');
   assert.equal(said({ seen, nics: '' }, 'address.unknown'), '');
 });
+
+test('room in a guest that runs counts where it is converted, is not looked into, and can be written', () => {
+  const root = { path: '/', type: 'ext4', freeBytes: 2 ** 20 };
+  const seen = { agent: true, hostname: null, addresses: ['192.0.2.7'], openPorts: [] };
+  const told = (more: object, filesystems = [root]) =>
+    said({ toVirtio: true, seen: { ...seen, filesystems }, ...more }, 'conversion.space');
+  assert.match(told({}), /"\/" has 1 MiB free; a conversion needs 100 MiB there.*prepareGuest\.freeSpace/);
+  assert.equal(told({ toVirtio: false }), '');
+  assert.equal(told({ request: { conversion: 'none' } }), '');
+  assert.equal(told({}, [{ ...root, path: '/snap/core', type: 'squashfs' }]), '');
+  assert.match(told({}, [{ ...root, path: '/boot' }]), /needs 50 MiB/);
+});

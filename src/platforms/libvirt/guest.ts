@@ -9,6 +9,7 @@ import { openPorts } from './site-net.js';
 const AGENT_SECONDS = 5;
 /** A guest full of containers has one for each. */
 const MOST_CARDS = 200;
+const MOST_FILESYSTEMS = 200;
 /** Ports of services that are common enough to be looked for; first those of which nearly every machine has one. */
 const COMMON_PORTS = [
   ...[22, 80, 443, 3389, 445, 135, 25, 53, 3306, 5432, 8080, 5985],
@@ -17,6 +18,14 @@ const COMMON_PORTS = [
 ];
 
 const hostName = z.object({ 'host-name': z.string() });
+const filesystems = z.array(
+  z.object({
+    mountpoint: z.string().max(4096),
+    type: z.string().max(64),
+    'total-bytes': z.number().optional(),
+    'used-bytes': z.number().optional(),
+  }),
+);
 const interfaces = z.array(
   z.object({
     name: z.string().max(64).optional(),
@@ -55,6 +64,7 @@ export async function guestFacts(
   const agent = await agentAnswers(at, uuid, signal);
   const name = agent ? await answerOf(at, uuid, 'guest-get-host-name', hostName, signal) : null;
   const cards = agent ? await agentCards(at, uuid, signal) : [];
+  const mounted = agent ? await agentFilesystems(at, uuid, signal) : [];
   const addresses = await guestAddresses(at, uuid, agent, signal, cards);
   const found = ports ? await openPorts(at.host, addresses, COMMON_PORTS, signal) : null;
   // The one that answered comes first, so that later probes begin with it.
@@ -65,6 +75,7 @@ export async function guestFacts(
     addresses: sorted,
     openPorts: found?.ports ?? [],
     ...(cards.length > 0 ? { nics: cards.flatMap(({ name, mac }) => (name && mac ? [{ name, mac }] : [])) } : {}),
+    ...(mounted.length > 0 ? { filesystems: mounted } : {}),
   };
 }
 
@@ -81,6 +92,14 @@ async function agentCards(at: LibvirtConnection, uuid: string, signal?: AbortSig
     mac: card['hardware-address'],
     addresses: card['ip-addresses']?.map((each) => each['ip-address']) ?? [],
   }));
+}
+
+async function agentFilesystems(at: LibvirtConnection, uuid: string, signal?: AbortSignal) {
+  const answer = await answerOf(at, uuid, 'guest-get-fsinfo', filesystems, signal);
+  return (answer ?? []).slice(0, MOST_FILESYSTEMS).flatMap((each) => {
+    const { mountpoint: path, type, 'total-bytes': total, 'used-bytes': used } = each;
+    return total === undefined || used === undefined ? [] : [{ path, type, freeBytes: Math.max(0, total - used) }];
+  });
 }
 
 /** Addresses by which others may reach the guest: as its agent says, else as DHCP leases and the host's neighbours do. */

@@ -60,6 +60,11 @@ test('a running guest is known by its agent, its addresses and its open ports', 
   assert.equal(facts.hostname, 'web01');
   assert.equal(facts.addresses[0], guest.address);
   assert.deepEqual(facts.openPorts, [80]);
+  // Mounted from its disk; qemu-ga leaves out what is in memory alone.
+  assert.ok(facts.filesystems?.length, 'no file system');
+  for (const { type, freeBytes } of facts.filesystems)
+    assert.ok(type === 'ext4' && freeBytes > 2 ** 20, `${type} ${freeBytes}`);
+  assert.deepEqual((await site.guestFacts('web01', undefined, false)).openPorts, []);
 });
 
 test('without an answer of its agent a guest is known by what its host speaks to, time and again', async () => {
