@@ -59,6 +59,11 @@ export const GUEST_FINDINGS = {
     title: 'The guest configures network cards that the machine does not have.',
     basis: "The names in the guest's files, against the cards that the machine is described with.",
   },
+  'guest.nic-unclear': {
+    severity: 'warning',
+    title: 'The guest configures more network cards than it has, and nothing tells which of them are in use.',
+    basis: "What the guest's files start at boot, and what they give an address.",
+  },
   'guest.nic-wicked-xml': {
     severity: 'info',
     title: "Files in wicked's own format are not looked at.",

@@ -1,11 +1,12 @@
 import type { Finding } from '../../model/finding.js';
 import { shown } from '../config-files.js';
 import type { FoundName } from './found-names.js';
+import { choose, unclear } from './choose.js';
 import { byNumber, ethernetAddress } from './names.js';
 
 /** Which card has which name, and how that is known, best first. */
 
-export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'name' | 'only-one' | 'order';
+export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'name' | 'only-one' | 'in-use' | 'order';
 
 /** A network card as the machine is described with it. */
 export interface Card {
@@ -27,6 +28,8 @@ export interface Known {
   rules: readonly { name: string; mac: string }[];
   /** Cards that the configuration finds by their address, so that they are hardly the ones it names. */
   nameless: ReadonlySet<string>;
+  /** Whether cards have the kernel's names, such as `eth0`, unless something says otherwise. */
+  kernelNames: boolean;
 }
 
 /** `cards` in the order of the machine's description; `names` as the configuration has them. */
@@ -66,21 +69,20 @@ export function assignNames(
     'name',
   );
 
-  // A name whose own address is on no card any more is the less likely one.
-  const rest = [...freeNames.values()].sort(
-    (a, b) => Math.min(a.macs.size, 1) - Math.min(b.macs.size, 1) || byNumber(a.name, b.name),
-  );
   const likely = [...freeMacs].filter((mac) => !known.nameless.has(mac));
-  const [onlyMac] = likely;
-  if (likely.length === 1 && rest.length === 1 && onlyMac !== undefined) take(onlyMac, rest[0]?.name ?? '', 'only-one');
-  const unlikely = [...freeMacs].filter((mac) => known.nameless.has(mac));
-  const unnamed = [...likely.filter((mac) => freeMacs.has(mac)), ...unlikely];
-  const guessed = rest.filter(({ name }) => freeNames.has(name)).slice(0, unnamed.length);
-  // Of the names that are left, the cards get theirs in the order of their numbers.
-  const nextCards = inSlotOrder(unnamed.slice(0, guessed.length), cards);
-  const inOrder = guessed.sort((a, b) => byNumber(a.name, b.name));
-  inOrder.forEach(({ name }, index) => take(nextCards[index] ?? '', name, 'order'));
-  if (inOrder.length > 0) {
+  const unnamed = [...likely, ...[...freeMacs].filter((mac) => known.nameless.has(mac))];
+  const rest = [...freeNames.values()];
+  const chosen = choose(rest, { cards: unnamed.length, likely: likely.length, all: macs.length, ...known });
+  const [only] = chosen?.names ?? [];
+  if (!chosen) {
+    findings.push(unclear(rest));
+  } else if (only && chosen.names.length === 1 && likely.length === 1 && chosen.why !== 'number') {
+    take(likely[0] ?? '', only.name, chosen.why === 'all' ? 'only-one' : 'in-use');
+  } else if (chosen.names.length > 0) {
+    // The cards get them in the order of their numbers.
+    const inOrder = [...chosen.names].sort((a, b) => byNumber(a.name, b.name));
+    const nextCards = inSlotOrder(unnamed.slice(0, inOrder.length), cards);
+    inOrder.forEach(({ name }, index) => take(nextCards[index] ?? '', name, 'order'));
     const pairs = inOrder.map(({ name }, index) => `${shown(name)} is ${nextCards[index] ?? ''}`);
     findings.push({
       id: 'guest.nic-order',
@@ -89,7 +91,7 @@ export function assignNames(
       remedy: "Compare with the running guest (`ip link`), or let its agent run, which reports the cards' names.",
     });
   }
-  findings.push(...left([...freeNames.values()]));
+  if (chosen) findings.push(...left([...freeNames.values()]));
   return { pinned: pinned.sort((a, b) => macs.indexOf(a.mac) - macs.indexOf(b.mac)), findings };
 }
 

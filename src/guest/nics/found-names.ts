@@ -8,7 +8,25 @@ export interface FoundName {
   macs: Set<string>;
   /** The file that named it first. */
   path: string;
+  /** How likely it is in use, by the best that is said of it anywhere. */
+  rank: number;
 }
+
+/** What a mention says of a name: what is not started at boot, or has no address of its own, is more often a leftover. */
+export interface Use {
+  /** Whether the guest starts it at boot. Default: true. */
+  started?: boolean;
+  /** Whether it has an address of its own, or a part in something made on it, rather than asking for one. Default: false. */
+  fixed?: boolean;
+}
+
+/** Being started counts for more than an address. */
+export function rankOf({ started = true, fixed = false }: Use): number {
+  return (started ? STARTED : 0) + (fixed ? 1 : 0);
+}
+
+/** What is ranked lower than this is not started. */
+export const STARTED = 2;
 
 /** More cards than any machine has. */
 const MAX_NAMES = 500;
@@ -31,7 +49,7 @@ export class FoundNames {
    * A name that stands for a card, or for something on one (`eth0.100`, `eth0:1`).
    * `sure`: the configuration says that it is a card, whatever its name looks like.
    */
-  use(given: string, path: string, more: { mac?: string | null; sure?: boolean } = {}): void {
+  use(given: string, path: string, more: Use & { mac?: string | null; sure?: boolean } = {}): void {
     if (given === '' || given === 'lo') return;
     const name = physicalBase(given);
     if (name !== given && !given.includes(':')) this.made.add(given);
@@ -41,8 +59,9 @@ export class FoundNames {
       this.files.skip(path, `the guest names more than ${MAX_NAMES} network cards`);
       return;
     }
-    const found = known ?? { name, macs: new Set<string>(), path, sure: false };
+    const found = known ?? { name, macs: new Set<string>(), path, sure: false, rank: 0 };
     found.sure ||= more.sure ?? false;
+    found.rank = Math.max(found.rank, rankOf(more));
     const mac = this.record(more.mac ?? '', path);
     if (mac) found.macs.add(mac);
     this.names.set(name, found);
@@ -74,7 +93,7 @@ export class FoundNames {
   physical(): FoundName[] {
     return [...this.names.values()]
       .filter(({ name, sure }) => !this.made.has(name) && (sure || !looksVirtual(name)))
-      .map(({ name, macs, path }) => ({ name, macs, path }));
+      .map(({ name, macs, path, rank }) => ({ name, macs, path, rank }));
   }
 
   private record(text: string, path: string): string | null {

@@ -39,14 +39,20 @@ function readOne(found: FoundNames, path: string, suffix: string, values: Map<st
     values.has('TEAM_CONFIG') ||
     values.has('ESSID');
   if (made) found.virtual(device);
-  ['MASTER', 'BRIDGE', 'TEAM_MASTER', 'OVS_BRIDGE'].forEach((key) => found.virtual(get(key)));
+  const masters = ['MASTER', 'BRIDGE', 'TEAM_MASTER', 'OVS_BRIDGE'].map(get);
+  masters.forEach((name) => found.virtual(name));
+  const addressed = [...values].some(([key, value]) => /^(IPADDR\d*|IPV6ADDR)$/.test(key) && value.trim() !== '');
+  const use = {
+    started: !/^(no|false|0|n|f)$/i.test(get('ONBOOT')),
+    fixed: addressed || masters.some((name) => name !== ''),
+  };
   // `eth0.100` stands on `eth0` also where it is declared; `use` sees to that.
   if (!made || (type === 'vlan' || yes('VLAN') ? device.includes('.') : false)) {
-    found.use(device, path, { mac: device.includes('.') ? null : mac, sure: !made && type === 'ethernet' });
+    found.use(device, path, { mac: device.includes('.') ? null : mac, sure: !made && type === 'ethernet', ...use });
   }
   if (device === '') found.address(mac, path);
   if (/^[0-9a-f]{2}[:-]/i.test(physdev)) found.address(physdev, path);
-  else found.use(physdev, path);
+  else found.use(physdev, path, { ...use, fixed: true });
 }
 
 /** Without DEVICE a file binds to no name; but one named after a card was meant for it, and pinning that does no harm. */

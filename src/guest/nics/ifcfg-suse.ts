@@ -11,7 +11,7 @@ export async function readSuseIfcfg(files: ConfigFiles, found: FoundNames): Prom
   const wanted = (name: string) => /^if(cfg|route)-./.test(name) && !/^if(cfg|route)-lo$/.test(name);
   for (const { path, name, text } of await files.all(DIR, (each) => wanted(each) && !BACKUP.test(each))) {
     const suffix = name.replace(/^if(cfg|route)-/, '');
-    if (name.startsWith('ifroute-')) found.use(suffix, path);
+    if (name.startsWith('ifroute-')) found.use(suffix, path, { started: false });
     else readOne(found, path, suffix, shellValues(text));
   }
   await noteWickedXml(files);
@@ -31,9 +31,11 @@ function readOne(found: FoundNames, path: string, suffix: string, values: Map<st
   const made =
     ['BONDING_MASTER', 'BRIDGE', 'DUMMY', 'WIRELESS', 'OVS_BRIDGE'].some(yes) ||
     ['ETHERDEVICE', 'MACVLAN_DEVICE', 'TUNNEL', 'TEAM_RUNNER', 'WIRELESS_ESSID', 'VLAN_ID'].some((k) => get(k) !== '');
+  // ifcfg(5): without STARTMODE it is started by hand.
+  const started = !/^(|manual|off)$/i.test(get('STARTMODE'));
   if (made) found.virtual(suffix);
-  else found.use(suffix, path);
-  below.forEach((name) => found.use(name, path));
+  else found.use(suffix, path, { started, fixed: keys.some((key) => /^IPADDR/.test(key) && get(key) !== '') });
+  below.forEach((name) => found.use(name, path, { started, fixed: true }));
 }
 
 /** wicked's own format is rare, and written by hand or by cloud tools only. */

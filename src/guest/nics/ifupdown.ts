@@ -1,30 +1,65 @@
 import { posix } from 'node:path';
 import type { ConfigFiles } from '../config-files.js';
-import { expandGlob } from '../glob.js';
+import { expandGlob, isGlob, matchesGlob } from '../glob.js';
 import type { FoundNames } from './found-names.js';
+import { madeBy } from './made-by.js';
 
-/** Debian's /etc/network/interfaces, as interfaces(5) has it, with the options of ifupdown2, bridge-utils and ifenslave. */
+/**
+ * Debian's /etc/network/interfaces, as interfaces(5) has it, with the options of ifupdown2, ifupdown-ng, bridge-utils and
+ * ifenslave. `auto` and `allow-…` name cards; `iface` names a stanza, which is a card's only where no mapping gives it to
+ * one and no other stanza inherits it.
+ */
 
 /** Against files that include one another without end. */
 const MAX_SOURCES = 500;
+/** Against very many stanzas, each held against very many patterns; the names of cards have a bound of their own. */
+const MAX_STANZAS = 10_000;
+const MAX_PATTERNS = 50;
+const MAX_PATTERN_CHARS = 64;
+
+interface Stanza {
+  path: string;
+  /** Whether it gives an address. */
+  fixed: boolean;
+  /** What it stands on: ports of a bridge or bond, a VLAN's card. */
+  below: string[];
+}
+
+interface Interfaces {
+  /** What is brought up by itself, and the stanza that it gets: that of its own name, or of another. */
+  started: { word: string; stanza: string; path: string }[];
+  stanzas: Map<string, Stanza>;
+  /** Stanzas that others inherit, or that a mapping chooses from. */
+  templates: Set<string>;
+  /** Whether a script or wpa_supplicant chooses the stanza by what it finds. */
+  mapped: boolean;
+}
 
 export async function readIfupdown(files: ConfigFiles, found: FoundNames): Promise<void> {
   const seen = new Set<string>();
   const waiting = ['/etc/network/interfaces'];
+  const all: Interfaces = { started: [], stanzas: new Map(), templates: new Set(), mapped: false };
   for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
     if (seen.has(path)) continue;
     if (seen.size >= MAX_SOURCES) {
       files.skip(path, `more than ${MAX_SOURCES} files are included`);
-      return;
+      break;
     }
     seen.add(path);
     const text = await files.read(path);
-    if (text !== null) waiting.push(...(await readFile(files, found, path, text)));
+    if (text !== null) waiting.push(...(await readFile(files, found, path, text, all)));
   }
+  if (all.started.length + all.stanzas.size > 0) useAll(found, all, await isInstalled(files));
 }
 
 /** Returns the files that it includes. */
-async function readFile(files: ConfigFiles, found: FoundNames, path: string, text: string): Promise<string[]> {
+async function readFile(
+  files: ConfigFiles,
+  found: FoundNames,
+  path: string,
+  text: string,
+  all: Interfaces,
+): Promise<string[]> {
   const sources: string[] = [];
   let stanza = '';
   for (const [keyword = '', ...words] of logicalLines(text)) {
@@ -40,42 +75,119 @@ async function readFile(files: ConfigFiles, found: FoundNames, path: string, tex
         }
       }
     } else if (keyword === 'auto' || keyword.startsWith('allow-')) {
-      words.filter(isName).forEach((name) => found.use(name, path));
+      all.started.push(...words.map((word) => ({ ...parted(word), path })));
     } else if (keyword === 'iface') {
-      stanza = isName(words[0] ?? '') ? (words[0] ?? '') : '';
-      found.use(stanza, path);
-      if (['loopback', 'ppp', 'wvdial', 'tunnel', '6to4', 'v4tunnel', 'can'].includes(words[2] ?? '')) {
-        found.virtual(stanza);
-      }
-    } else if (keyword === 'mapping') {
+      stanza = readStanza(found, path, words, all);
+    } else if (keyword === 'mapping' || keyword === 'template') {
+      // The template of ifupdown-ng is an `iface` that is never a card's.
       stanza = '';
+      all.mapped ||= keyword === 'mapping';
+    } else if (keyword === 'map') {
+      words.forEach((word) => all.templates.add(word));
     } else {
-      readOption(found, path, stanza, keyword.replaceAll('_', '-'), words);
+      readOption(found, stanza, keyword.replaceAll('_', '-'), words, all);
     }
   }
   return sources;
 }
 
-const PORTS = ['bridge-ports', 'bond-slaves', 'slaves', 'ovs-bonds', 'ovs-ports'];
-const MADE = ['bridge-ports', 'bond-slaves', 'bond-mode', 'slaves', 'ovs-bonds', 'vlan-raw-device', 'vxlan-id'];
+/** `eth0=home` is the card `eth0` with the stanza `home`. */
+function parted(word: string): { word: string; stanza: string } {
+  const at = word.indexOf('=');
+  return at < 0 ? { word, stanza: word } : { word: word.slice(0, at), stanza: word.slice(at + 1) };
+}
 
-function readOption(found: FoundNames, path: string, stanza: string, option: string, words: string[]): void {
-  if (stanza === '') return;
-  if (MADE.includes(option)) found.virtual(stanza);
-  if (option.startsWith('wpa-') || option.startsWith('wireless-')) found.virtual(stanza);
-  if (option === 'ovs-type' && words[0] !== 'OVSPort') found.virtual(stanza);
-  if (option === 'vlan-raw-device' || option === 'bond-primary') found.use(words[0] ?? '', path);
+function readStanza(found: FoundNames, path: string, words: string[], all: Interfaces): string {
+  const name = words[0] ?? '';
+  const inherits = words.indexOf('inherits');
+  if (inherits > 0) words.slice(inherits + 1, inherits + 2).forEach((word) => all.templates.add(word));
+  const stanza = all.stanzas.get(name) ?? { path, fixed: false, below: [] };
+  stanza.fixed ||= words.includes('static');
+  all.stanzas.set(name, stanza);
+  if (['loopback', 'ppp', 'wvdial', 'tunnel', '6to4', 'v4tunnel', 'can'].includes(words[2] ?? '')) found.virtual(name);
+  return name;
+}
+
+const PORTS = ['bridge-ports', 'bond-slaves', 'bond-members', 'slaves', 'ovs-bonds', 'ovs-ports'];
+const BELOW = ['vlan-raw-device', 'bond-primary', 'macvlan-parent'];
+const MADE = [...PORTS.filter((each) => each !== 'ovs-ports'), 'bond-mode', 'vlan-raw-device', 'vlan-id', 'vxlan-id'];
+const MADE_TOO = ['vrf-table', 'tunnel-mode', 'macvlan-parent', 'veth-peer-name'];
+/** ifupdown-ng: `use` names what a stanza is made by; what else there is for it does not make it. */
+const MAKERS = /^(bond|bridge|vlan|vxlan|vrf|tunnel|gre|tun|ppp|veth|wifi|wireguard|macvlan|batman|dummy)$/;
+
+function readOption(found: FoundNames, name: string, option: string, words: string[], all: Interfaces): void {
+  const stanza = all.stanzas.get(name);
+  if (!stanza) return;
+  const first = words[0] ?? '';
+  if (option === 'address') stanza.fixed = true;
+  if (option === 'inherit' || option === 'inherits') words.forEach((word) => all.templates.add(word));
+  if (option === 'wpa-roam') all.mapped = true;
+  if (option === 'bond-master') {
+    found.virtual(first);
+    stanza.fixed = true;
+  }
+  const made =
+    MADE.includes(option) ||
+    MADE_TOO.includes(option) ||
+    /^(wpa|wireless|wireguard|wifi)-/.test(option) ||
+    (option === 'use' && MAKERS.test(first)) ||
+    (option === 'ovs-type' && first !== 'OVSPort');
+  if (made) found.virtual(name);
+  if (BELOW.includes(option)) stanza.below.push(first);
+  if (['pre-up', 'up', 'post-up'].includes(option)) {
+    for (const { name: what, on } of madeBy(words, name)) {
+      found.virtual(what);
+      stanza.below.push(on);
+    }
+  }
   if (!PORTS.includes(option)) return;
   for (const word of words) {
     // bridge-utils-interfaces(5), ifupdown2: what follows these is a pattern.
     if (word === 'regex' || word === 'glob') break;
-    if (word !== 'none' && word !== 'all' && isName(word)) found.use(word, path);
+    if (word !== 'none' && word !== 'all') stanza.below.push(word);
   }
 }
 
-/** `/eth*` and `enp?s0` are patterns, and `eth0/1` is a pattern's match; `eth0=home` gives a stanza of another name. */
+/** `installed`: without the programs, the file is what another network system left behind. */
+function useAll(found: FoundNames, { started, stanzas, templates, mapped }: Interfaces, installed: boolean): void {
+  const up = new Set(started.map(({ stanza }) => stanza));
+  const words = new Set(started.map(({ word }) => word));
+  const short = [...words].filter((word) => isPattern(word) && word.length <= MAX_PATTERN_CHARS);
+  const patterns = short.slice(0, MAX_PATTERNS);
+  const isStarted = (name: string) => installed && (up.has(name) || patterns.some((each) => fitsPattern(each, name)));
+  for (const { word, stanza, path } of started) {
+    if (isName(word)) found.use(word, path, { started: installed, fixed: stanzas.get(stanza)?.fixed ?? false });
+    else if (word.startsWith('mac/')) found.address(word.slice('mac/'.length), path);
+  }
+  const logical = new Set(started.filter(({ word, stanza }) => word !== stanza).map(({ stanza }) => stanza));
+  for (const [name, { path, fixed, below }] of [...stanzas].slice(0, MAX_STANZAS)) {
+    const bare = !words.has(name);
+    const isCard = isName(name) && !(bare && (mapped || templates.has(name) || logical.has(name)));
+    if (isCard && bare) found.use(name, path, { started: isStarted(name), fixed });
+    for (const each of below) if (isName(each)) found.use(each, path, { started: isStarted(name), fixed: true });
+  }
+}
+
+/** interfaces(5): `/eth*` matches names and `mac/00:11:22:*` addresses; ifupdown2 has patterns without the slash, too. */
+function isPattern(word: string): boolean {
+  return word.includes('/') || isGlob(word);
+}
+
 function isName(word: string): boolean {
-  return !word.startsWith('/') && !/[*?[\]=]/.test(word);
+  return !isPattern(word) && !word.includes(']');
+}
+
+/** A second slash sets off the number of a match, which says nothing of the name. */
+function fitsPattern(word: string, name: string): boolean {
+  const [kind = '', pattern = ''] = word.includes('/') ? word.split('/') : ['', word];
+  return kind === '' && matchesGlob(pattern, name);
+}
+
+/** Whether there is a service that reads the file; where no services are seen at all, there may be. */
+async function isInstalled(files: ConfigFiles): Promise<boolean> {
+  const dirs = ['/etc/init.d', '/lib/systemd/system', '/usr/lib/systemd/system'];
+  const names = (await Promise.all(dirs.map((dir) => files.list(dir)))).flat();
+  return names.length === 0 || names.some((name) => /^networking(\.service)?$/.test(name));
 }
 
 /** Words of each line; a `\` at its end joins the next one, and a line that begins with `#` is a comment. */

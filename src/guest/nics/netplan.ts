@@ -40,9 +40,10 @@ export async function readNetplan(files: ConfigFiles, found: FoundNames): Promis
     }
   }
   const ids = new Set([...merged.keys()].map((key) => key.slice(key.indexOf(' ') + 1)));
+  const members = new Set([...merged.values()].flatMap(({ settings }) => below(settings)));
   for (const [key, { path, settings }] of merged) {
     const id = key.slice(key.indexOf(' ') + 1);
-    if (key.startsWith('ethernets ')) readCard(found, path, id, settings);
+    if (key.startsWith('ethernets ')) readCard(found, path, id, settings, members.has(id));
     else readMade(found, path, id, settings, ids);
   }
 }
@@ -80,29 +81,38 @@ function isDeep(text: string): boolean {
   return new RegExp(`([-?:][ \\t]+){${MAX_DEPTH}}`).test(text);
 }
 
-function readCard(found: FoundNames, path: string, id: string, settings: Plan): void {
+function readCard(found: FoundNames, path: string, id: string, settings: Plan, member: boolean): void {
+  const addresses = settings.get('addresses');
+  const use = {
+    started: !['manual', 'off'].includes(asText(settings.get('activation-mode'))),
+    fixed: member || (Array.isArray(addresses) && addresses.length > 0),
+  };
   const match = asMap(settings.get('match'));
   const newName = asText(settings.get('set-name'));
-  if (!match) return found.use(newName || id, path, { sure: true });
+  if (!match) return found.use(newName || id, path, { sure: true, ...use });
   const mac = asText(match.get('macaddress'));
   const name = asText(match.get('name'));
   if (newName) {
-    found.use(newName, path, { mac, sure: true });
+    found.use(newName, path, { mac, sure: true, ...use });
     // netplan writes a .link file and a udev rule for it at each start (netplan, src/networkd.c).
     const address = ethernetAddress(mac);
     if (address && !name) found.selfPinned.set(newName, address);
   }
-  if (name && !isGlob(name) && !newName) found.use(name, path, { mac, sure: true });
+  if (name && !isGlob(name) && !newName) found.use(name, path, { mac, sure: true, ...use });
   else if (mac) found.address(mac, path);
   for (const property of ['driver', 'path']) if (match.has(property)) found.byHardware(path, property);
 }
 
 function readMade(found: FoundNames, path: string, id: string, settings: Plan, ids: ReadonlySet<string>): void {
   found.virtual(id);
-  const members = settings.get('interfaces');
-  const below = [...(Array.isArray(members) ? (members as unknown[]) : []), settings.get('link')].map(asText);
   // Members are names of definitions; netplan refuses others, but another file may be added later.
-  for (const member of below) if (!ids.has(member)) found.use(member, path);
+  for (const member of below(settings)) if (!ids.has(member)) found.use(member, path, { fixed: true });
+}
+
+/** What a bond, bridge or VLAN is made on. */
+function below(settings: Plan): string[] {
+  const members = settings.get('interfaces');
+  return [...(Array.isArray(members) ? (members as unknown[]) : []), settings.get('link')].map(asText);
 }
 
 function asMap(value: unknown): Map<unknown, unknown> | null {

@@ -1,7 +1,7 @@
 import type { ConfigFiles } from '../config-files.js';
 import { isGlob } from '../glob.js';
 import { lastValue, settingsOf, type Setting } from '../sections.js';
-import type { FoundNames } from './found-names.js';
+import type { FoundNames, Use } from './found-names.js';
 
 /** NetworkManager's key files: nm-settings-keyfile(5) and nm-settings(5), with the older names of sections and keys. */
 
@@ -23,32 +23,42 @@ function readOne(found: FoundNames, path: string, settings: Setting[]): void {
   const mac = byteList(either(['ethernet', '802-3-ethernet'], 'mac-address'));
 
   // What it is a port of, unless that is a UUID.
-  for (const key of ['master', 'controller']) found.virtual(get('connection', key));
+  const masters = ['master', 'controller'].map((key) => get('connection', key));
+  masters.forEach((each) => found.virtual(each));
   if (type === '') return;
+  const port = masters.some((each) => each !== '');
+  const manual = ['ipv4', 'ipv6'].some((section) => get(section, 'method') === 'manual');
+  // What is a port of something may be started by that.
+  const use = {
+    started: port || !/^(false|no|0)$/i.test(get('connection', 'autoconnect')),
+    fixed: port || manual,
+  };
   if (ETHERNET.has(type)) {
     if (name === '') found.address(mac, path);
-    found.use(name, path, { mac, sure: true });
-    readMatch(found, path, get);
+    found.use(name, path, { mac, sure: true, ...use });
+    readMatch(found, path, get, use);
     return;
   }
   found.virtual(name);
   for (const section of ['bond', 'bridge', 'vlan', 'team']) found.virtual(get(section, 'interface-name'));
-  for (const parent of [get('vlan', 'parent'), get('macvlan', 'parent')]) readParent(found, path, parent);
-  found.use(get('bond', 'primary'), path);
+  for (const parent of [get('vlan', 'parent'), get('macvlan', 'parent')]) {
+    readParent(found, path, parent, use);
+  }
+  found.use(get('bond', 'primary'), path, { ...use, fixed: true });
 }
 
 /** A VLAN's parent is a name, an address, or another connection's UUID, which has a file of its own. */
-function readParent(found: FoundNames, path: string, parent: string): void {
+function readParent(found: FoundNames, path: string, parent: string, use: Use): void {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(parent)) return;
-  if (found.address(parent, path) === null) found.use(parent, path);
+  if (found.address(parent, path) === null) found.use(parent, path, { ...use, fixed: true });
 }
 
 /** Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. */
-function readMatch(found: FoundNames, path: string, get: (section: string, key: string) => string): void {
+function readMatch(found: FoundNames, path: string, get: (section: string, key: string) => string, use: Use): void {
   const names = get('match', 'interface-name').split(/[;,\s]+/);
   const wanted = names.filter((each) => each !== '' && !each.startsWith('!')).map((each) => each.replace(/^[|&]/, ''));
   // A pattern beside the names fits the card whatever it is called.
-  if (!wanted.some(isGlob)) wanted.forEach((each) => found.use(each, path));
+  if (!wanted.some(isGlob)) wanted.forEach((each) => found.use(each, path, use));
   for (const property of ['driver', 'path']) if (get('match', property)) found.byHardware(path, property);
 }
 

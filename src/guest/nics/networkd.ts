@@ -7,6 +7,7 @@ import type { FoundNames } from './found-names.js';
 /** systemd-networkd's own configuration: systemd.network(5), systemd.netdev(5), with drop-ins. */
 
 const DIR = '/etc/systemd/network';
+const MADE = ['VLAN', 'MACVLAN', 'MACVTAP', 'IPVLAN', 'VXLAN', 'Bond', 'Bridge', 'VRF', 'Tunnel'];
 
 export async function readNetworkd(files: ConfigFiles, found: FoundNames): Promise<void> {
   for (const file of await files.all(DIR, (name) => /\.(network|netdev)$/.test(name))) {
@@ -23,9 +24,15 @@ async function withDropIns(files: ConfigFiles, file: ConfigFile): Promise<Settin
 }
 
 function readNetwork(found: FoundNames, path: string, settings: Setting[]): void {
-  for (const kind of ['VLAN', 'MACVLAN', 'MACVTAP', 'IPVLAN', 'VXLAN', 'Bond', 'Bridge', 'VRF', 'Tunnel']) {
-    listValue(settings, 'Network', kind).forEach((name) => found.virtual(name));
-  }
+  const made = MADE.flatMap((kind) => listValue(settings, 'Network', kind));
+  made.forEach((name) => found.virtual(name));
+  const link = (key: string) => lastValue(settings, 'Link', key) ?? '';
+  const use = {
+    started:
+      !/^(yes|true|on|1)$/i.test(link('Unmanaged')) && !/^(manual|down|always-down)$/.test(link('ActivationPolicy')),
+    fixed:
+      made.length > 0 || settings.some(({ section, key }) => key === 'Address' && /^(Network|Address)$/.test(section)),
+  };
   const match = (...keys: string[]) => listValue(settings, 'Match', ...keys);
   const names = match('Name', 'OriginalName');
   const types = match('Type', 'Kind');
@@ -38,7 +45,7 @@ function readNetwork(found: FoundNames, path: string, settings: Setting[]): void
   const fitsAll = wanted.some((each) => isGlob(each) && matchesGlob(each, 'ens3') && matchesGlob(each, 'enp1s0'));
   const literal = fitsAll ? [] : wanted.filter((each) => !isGlob(each));
   const mac = literal.length === 1 && macs.length === 1 ? (macs[0] ?? null) : null;
-  literal.forEach((each) => found.use(each, path, { mac }));
+  literal.forEach((each) => found.use(each, path, { mac, ...use }));
   if (literal.length === 0) macs.forEach((each) => found.address(each, path));
   for (const key of ['Driver', 'Path']) if (match(key).length > 0) found.byHardware(path, key.toLowerCase());
 }

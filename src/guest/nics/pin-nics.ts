@@ -47,11 +47,12 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
   const macs = cards.map(({ mac }) => mac);
   const names = pinnable(files, found.physical());
   const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules].map(({ mac, name }) => ({ mac, name }));
-  const known = { seen: options.seen ?? [], rules: byRule, nameless: found.nameless };
+  const naming = await namingOf(files);
+  const { nameless } = found;
+  const known = { seen: options.seen ?? [], rules: byRule, nameless, kernelNames: naming.kernelNames };
   const { pinned, findings } = assignNames(cards, names, known);
   files.note(...findings, ...goneAddresses(found, macs));
 
-  const naming = await namingOf(files);
   const open = pinned.filter(({ mac, name }) => found.selfPinned.get(name) !== mac);
   if (open.length > 0 && !naming.udev) {
     files.note({

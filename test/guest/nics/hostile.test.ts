@@ -130,10 +130,21 @@ test('patterns, quotes and rules that go on without end take no time', async () 
   );
 });
 
+test('stanzas, patterns and commands without end take no time', async () => {
+  const stanzas = Array.from({ length: 30_000 }, (_, index) => `iface x${index} inet dhcp`);
+  const patterns = Array.from({ length: 5000 }, (_, index) => `/*a*b*c*d*e*f*g*${index}*`);
+  const commands = Array.from({ length: 500 }, () => `up ip link add ${'$IFACE'.repeat(20)}`);
+  const text = [`auto ${patterns.join(' ')}`, ...stanzas, ...commands].join('\n');
+  assert.ok(text.length < 2 ** 20);
+  await pin({ ...MODERN, [INTERFACES]: text }, [A]);
+  const long = `up ${'ip link add '.repeat(10_000)}${'$IFACE;'.repeat(10_000)}`;
+  await pin({ ...MODERN, [INTERFACES]: `iface ${'a'.repeat(100_000)} inet manual\n${long}\n` }, [A]);
+});
+
 test('more names than any machine has are cut, and that is said', async () => {
   const names = Array.from({ length: 5000 }, (_, index) => `ens${index}`);
   const plan = await pin({ ...MODERN, [INTERFACES]: `auto ${names.join(' ')}\n` }, [A, B]);
-  assert.deepEqual(told(plan), ['ens0=0a order', 'ens1=0b order']);
-  assert.deepEqual(ids(plan), ['guest.config-unreadable', 'guest.nic-order', 'guest.nic-unknown']);
+  assert.deepEqual([told(plan), plan.edits], [[], []]);
+  assert.deepEqual(ids(plan), ['guest.config-unreadable', 'guest.nic-unclear']);
   assert.ok(plan.findings.every((each) => each.message.length < 2000));
 });

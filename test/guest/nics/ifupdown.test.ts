@@ -92,3 +92,70 @@ test('a name that no card is left for is said, and nothing is pinned without a u
 test('an empty guest is left alone', async () => {
   assert.deepEqual(await pin(MODERN, [A, B]), { pinned: [], edits: [], findings: [] });
 });
+
+test('a stanza that a mapping gives to a card is no card', async () => {
+  // The example of interfaces(5), "mapping" of older versions.
+  const mapped =
+    'auto lo eth0 eth1\niface lo inet loopback\n\niface eth1 inet dhcp\n\nmapping eth0\n\tscript /usr/local/sbin/map-scheme\n\tmap HOME eth0-home\n\tmap     WORK eth0-work\n\niface eth0-home inet static\n\taddress 192.168.1.1\n\tnetmask 255.255.255.0\n\tup flush-mail\n\niface eth0-work inet dhcp\niface eth0-guest inet dhcp\n';
+  const two = await pin({ ...MODERN, [INTERFACES]: mapped }, [A, B]);
+  assert.deepEqual(two.edits, [rule([A, 'eth0'], [B, 'eth1'])]);
+
+  const one = 'auto lo\niface lo inet loopback\nauto ens192=home\niface home inet static\n\taddress 192.0.2.5/24\n';
+  assert.deepEqual((await pin({ ...MODERN, [INTERFACES]: one }, [A])).edits, [link(A, 'ens192')]);
+
+  const any = 'auto lo /en*=lan\niface lan inet static\n\taddress 192.0.2.5/24\n';
+  assert.deepEqual(await pin({ ...MODERN, [INTERFACES]: any }, [A]), { pinned: [], edits: [], findings: [] });
+
+  const byMac = `auto mac/${A}=lan\niface lan inet static\n\taddress 192.0.2.5/24\n`;
+  assert.deepEqual(await pin({ ...MODERN, [INTERFACES]: byMac }, [A]), { pinned: [], edits: [], findings: [] });
+});
+
+test('a stanza that others inherit is no card', async () => {
+  const debian =
+    'iface base inet static\n\tnetmask 255.255.255.0\n\tdns-nameservers 192.0.2.1\n\nauto ens192\niface ens192 inet static inherits base\n\taddress 192.0.2.5\n';
+  const alpine =
+    'template base\n\tnetmask 24\n\niface common\n\tmtu 9000\n\nauto ens192\niface ens192\n\tinherit base\n\tinherit common\n\taddress 192.0.2.5/24\n';
+  for (const text of [debian, alpine]) {
+    const plan = await pin({ ...MODERN, [INTERFACES]: text }, [A]);
+    assert.deepEqual([plan.edits, plan.findings], [[link(A, 'ens192')], []]);
+  }
+});
+
+test('what commands make is no card, what they make it on is one', async () => {
+  const plan = await pin(
+    {
+      ...MODERN,
+      [INTERFACES]: `auto ens192 office tohq lab guests
+iface ens192 inet static
+  address 192.0.2.5/24
+  post-up ip link add link "$IFACE" name guests type vlan id 30
+iface office inet static
+  pre-up ip link add link ens224 name office type vlan id 10 || true
+  address 198.51.100.5/24
+iface tohq inet static
+  pre-up /sbin/ip -4 tunnel add tohq mode gre remote 203.0.113.1
+  address 10.0.0.2/30
+iface lab inet manual
+  pre-up [ -d /sys/class/net/lab ] || (brctl addbr \${IFACE}; ip link set lab up)
+iface guests inet static
+  address 203.0.113.5/24
+`,
+    },
+    [A, B],
+    { seen: [{ name: 'ens224', mac: A }] },
+  );
+  assert.deepEqual(told(plan), ['ens224=0a agent', 'ens192=0b only-one']);
+  assert.deepEqual(plan.findings, []);
+});
+
+test('bonds are known by their members, in all of the ways of writing them', async () => {
+  const debian =
+    'auto ens192 ens224 uplink\niface ens192 inet manual\n  bond-master uplink\niface ens224 inet manual\n  bond-master uplink\niface uplink inet static\n  address 192.0.2.5/24\n';
+  const alpine =
+    'auto uplink\niface uplink\n  use bond\n  bond-members ens192 ens224\n  address 192.0.2.5/24\n\nauto tohq\niface tohq\n  use wireguard\n';
+  for (const text of [debian, alpine]) {
+    const plan = await pin({ ...MODERN, [INTERFACES]: text }, [A, B]);
+    assert.deepEqual(plan.edits, [link(A, 'ens192'), link(B, 'ens224')]);
+    assert.deepEqual(ids(plan), ['guest.nic-order']);
+  }
+});
