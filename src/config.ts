@@ -52,6 +52,12 @@ export const filesSite = z.strictObject({
     .describe('The same behind HTTP or HTTPS; the server has to answer Range requests.'),
   user: z.string().min(1).optional().describe('For basic authentication with `url`.'),
   passwordFile: directory.optional().describe('File that holds the password of `user`.'),
+  redirectHosts: z
+    .array(z.string().regex(/^[\w.-]+(:\d{1,5})?$/, 'expected a host, or host:port'))
+    .default([])
+    .describe(
+      'Further hosts that the server of `url` may lead to, such as its mirrors; without a port, the usual one. The login is sent to none of them.',
+    ),
   scratchDir: directory
     .default('/var/tmp')
     .describe('Where compressed packages and disks are unpacked to; others are read in place.'),

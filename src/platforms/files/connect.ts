@@ -27,6 +27,7 @@ export function placeOf(place: string): FilesConnection {
   return connectFiles(place, {
     platform: 'files',
     ...where,
+    redirectHosts: [],
     scratchDir: tmpdir(),
     scratchReserve: '512MiB',
     stateDir: '/var/lib/vmferry',

@@ -1,7 +1,7 @@
 import { VmferryError } from '../../errors.js';
 import { openHttpFile } from './http-file.js';
-import { ask, bodyOf, isPage, ledElsewhere, refused, shownUrl } from './http-request.js';
-import type { Folder, HttpLogin } from './member.js';
+import { ask, bodyOf, isPage, ledElsewhere, ledTo, refused, shownUrl } from './http-request.js';
+import type { Folder, HttpAccess } from './member.js';
 import { safeName } from './member-name.js';
 
 /** More than any index of a directory. */
@@ -11,16 +11,16 @@ const MOST_INDEX_BYTES = 4 * 1024 * 1024;
  * Files behind HTTP or HTTPS, read in ranges (RFC 9110, section 14), by GET alone. Every range is asked for with the
  * validator of the first answer, so that a file that is exchanged meanwhile is noticed.
  */
-export function openHttpFolder(base: string, login: HttpLogin | null = null): Folder {
+export function openHttpFolder(base: string, access: HttpAccess = { login: null, redirectHosts: [] }): Folder {
   const root = new URL(base);
   if (!root.pathname.endsWith('/')) root.pathname += '/';
   const shown = shownUrl(root);
   return {
     name: shown,
-    list: (signal) => listed(root, login, signal),
+    list: (signal) => listed(root, access, signal),
     open: (name, signal) => {
       if (safeName(name))
-        return openHttpFile(new URL(name.split('/').map(encodeURIComponent).join('/'), root), login, signal);
+        return openHttpFile(new URL(name.split('/').map(encodeURIComponent).join('/'), root), access, signal);
       throw new VmferryError('HostileInput', `cannot open ${JSON.stringify(name)} at ${shown}: it is no plain name`, {
         platform: 'files',
         remedy: 'Only files below the address itself are opened.',
@@ -31,14 +31,15 @@ export function openHttpFolder(base: string, login: HttpLogin | null = null): Fo
 }
 
 /** Names in the index page that most servers make of a directory: links to what lies right in it. */
-async function listed(root: URL, login: HttpLogin | null, signal?: AbortSignal): Promise<string[]> {
+async function listed(root: URL, access: HttpAccess, signal?: AbortSignal): Promise<string[]> {
   const shown = shownUrl(root);
-  const answer = await ask(root, login, {}, signal);
-  const elsewhere = answer.redirected && new URL(answer.url).pathname !== root.pathname;
+  const answer = await ask(root, access, {}, signal);
+  const led = ledTo(root, answer);
+  const elsewhere = led !== null && led.pathname !== root.pathname;
   if (!answer.ok || !isPage(answer) || elsewhere) {
     await answer.body?.cancel();
     if (!answer.ok) throw refused(shown, answer.status);
-    if (elsewhere) throw ledElsewhere(shown, new URL(answer.url));
+    if (elsewhere) throw ledElsewhere(shown, led);
     throw new VmferryError('NotSupported', `cannot list ${shown}: the server shows no index of it`, {
       platform: 'files',
       remedy:
@@ -56,7 +57,8 @@ async function listed(root: URL, login: HttpLogin | null, signal?: AbortSignal):
   return [...names].sort();
 }
 
-function decoded(name: string): string | null {
+/** A name as it stands in an address; null where it is not UTF-8 in percent signs. */
+export function decoded(name: string): string | null {
   try {
     return decodeURIComponent(name);
   } catch {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import { compressionOfName } from './compression.js';
-import { openHttpFolder } from './http-folder.js';
+import { decoded, openHttpFolder } from './http-folder.js';
 import type { FilesConnection } from './connect.js';
 import type { ForeignVm } from './foreign.js';
 import { openLocalFolder } from './local-folder.js';
@@ -25,7 +25,7 @@ export interface Machine {
 /** Opens the folder of a site, and tells the one file where the site is one. What a killed process left is removed first. */
 export async function openRoot(at: FilesConnection): Promise<{ root: Folder; only: string | null }> {
   for (const dir of new Set([tmpdir(), at.scratch.dir])) await removeLeft(dir);
-  const { url, path, user, passwordFile } = at.config;
+  const { url, path, user, passwordFile, redirectHosts } = at.config;
   if (url === undefined) {
     // A directory may be called like a file.
     const found = await stat(path!).catch(() => null);
@@ -34,17 +34,18 @@ export async function openRoot(at: FilesConnection): Promise<{ root: Folder; onl
     return { root: await openLocalFolder(folder), only: isFile ? posix.basename(path!) : null };
   }
   const login = user !== undefined && passwordFile !== undefined ? { user, passwordFile } : null;
-  const address = addressOf(url);
-  const last = decodeURIComponent(posix.basename(address.pathname));
+  const access = { login, redirectHosts };
+  const { address, last } = addressOf(url);
   if (packageKindOf(last) === null || address.pathname.endsWith('/')) {
-    return { root: openHttpFolder(url, login), only: null };
+    return { root: openHttpFolder(url, access), only: null };
   }
-  return { root: openHttpFolder(new URL('.', address).href, login), only: last };
+  return { root: openHttpFolder(new URL('.', address).href, access), only: last };
 }
 
-/** @throws VmferryError `InvalidConfig` for what is not asked for as it stands. */
-function addressOf(url: string): URL {
+/** An address, and the last name in it. @throws VmferryError `InvalidConfig` for what is not asked for as it stands. */
+function addressOf(url: string): { address: URL; last: string } {
   const address = URL.canParse(url) ? new URL(url) : null;
+  const last = address && decoded(posix.basename(address.pathname));
   const why =
     address === null
       ? 'it is no address'
@@ -52,8 +53,10 @@ function addressOf(url: string): URL {
         ? 'it holds a login, which would be seen by others; give user and passwordFile to a site of vmferry.yaml'
         : address.search || address.hash
           ? 'it has a query, which is not sent; download the file, or serve it under a plain address'
-          : null;
-  if (address && why === null) return address;
+          : last === null
+            ? 'a % in it is followed by no two digits of a character; write a % itself as %25'
+            : null;
+  if (address && last !== null && why === null) return { address, last };
   const shown = address ? `${address.origin}${address.pathname}` : 'that address';
   throw new VmferryError('InvalidConfig', `cannot read ${shown}: ${why}`, { platform: 'files' });
 }

@@ -15,6 +15,13 @@ export interface HttpLogin {
   passwordFile: string;
 }
 
+/** How files behind HTTP may be asked for. */
+export interface HttpAccess {
+  login: HttpLogin | null;
+  /** Further hosts, `name` or `name:port`, that the server may lead to; the login is sent to none of them. */
+  redirectHosts: readonly string[];
+}
+
 /** A file of a folder or an archive, opened. */
 export interface Member extends RandomAccess {
   /** Null for what only `read` gets at: a file behind HTTP, or one in parts. */

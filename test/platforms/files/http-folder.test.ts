@@ -61,3 +61,77 @@ test('a read goes on when the server was busy or a connection broke, and says so
   assert.equal(asked, 4);
   await assert.rejects(member!.read(8, 4), { code: 'Denied', message: /leads to/ });
 });
+
+/** A file in ranges; `spoil` changes what an answer says after the first one. */
+function inRanges(content: Buffer, spoil: (range: { from: number; to: number }) => Record<string, string | number>) {
+  const listener: RequestListener = (request, response) => {
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    const range = { from: Number(from), to: Number(to) };
+    const { status = 206, ...more } = range.to === 0 ? {} : spoil(range);
+    const headers = { 'Content-Range': `bytes ${from}-${to}/${content.length}`, ...more };
+    response.writeHead(Number(status), headers).end(content.subarray(range.from, range.to + 1));
+  };
+  return listener;
+}
+
+const CONTENT = Buffer.from(Array.from({ length: 4096 }, (_, at) => at % 251));
+
+for (const [what, spoil, code] of [
+  [
+    'sends another part',
+    ({ from, to }) => ({ 'Content-Range': `bytes ${from + 512}-${to + 512}/4096` }),
+    'HostileInput',
+  ],
+  ['says of no part where it lies', () => ({ 'Content-Range': 'bytes */4096' }), 'HostileInput'],
+  ['sends what it calls no bytes', () => ({ 'Content-Range': 'lines 8-11/4096' }), 'HostileInput'],
+  ['sends a part of a longer file', ({ from, to }) => ({ 'Content-Range': `bytes ${from}-${to}/8192` }), 'Drift'],
+  ['sends a part of another version', () => ({ ETag: '"2"' }), 'Drift'],
+  ['has no such part any more', () => ({ status: 416, 'Content-Range': 'bytes */4' }), 'Drift'],
+] as [string, Parameters<typeof inRanges>[1], string][]) {
+  test(`a server that ${what} is not believed`, async (t) => {
+    const url = await answering(t, (request, response) => {
+      if (what.includes('version')) response.setHeader('ETag', '"1"');
+      inRanges(CONTENT, spoil)(request, response);
+    });
+    const file = await openHttpFolder(url).open('web01.raw');
+    await assert.rejects(file!.read(8, 4), { code });
+  });
+}
+
+test('a part of a file of which the server does not know the whole is as good as any', async (t) => {
+  const url = await answering(
+    t,
+    inRanges(CONTENT, ({ from, to }) => ({ 'Content-Range': `bytes ${from}-${to}/*` })),
+  );
+  const file = await openHttpFolder(url).open('web01.raw');
+  assert.deepEqual(await file!.read(8, 4), CONTENT.subarray(8, 12));
+});
+
+test('a redirect is followed at the same host, and elsewhere only where the site names the host', async (t) => {
+  const asked: (string | undefined)[] = [];
+  const mirror = await answering(t, (request, response) => {
+    asked.push(request.headers.authorization);
+    inRanges(CONTENT, () => ({}))(request, response);
+  });
+  const url = await answering(t, (request, response) => {
+    const to = { '/moved.raw': '/here.raw', '/away.raw': `${mirror}here.raw`, '/file.raw': 'file:///etc/passwd' };
+    const location = request.url === '/round.raw' ? '/round.raw' : to[request.url as keyof typeof to];
+    if (location !== undefined) return response.writeHead(302, { Location: location }).end();
+    return inRanges(CONTENT, () => ({}))(request, response);
+  });
+  const { host } = new URL(mirror);
+  const login = { user: 'u', passwordFile: '/dev/null' };
+  const folder = openHttpFolder(url, { login, redirectHosts: [] });
+  assert.deepEqual(await (await folder.open('moved.raw'))!.read(8, 4), CONTENT.subarray(8, 12));
+  await assert.rejects(folder.open('away.raw'), {
+    code: 'Denied',
+    message: `[files] cannot read ${url}away.raw: the server leads to ${mirror}here.raw, which is not followed`,
+    remedy: new RegExp(`Give that address itself.*${host} under redirectHosts`),
+  });
+  await assert.rejects(folder.open('file.raw'), { code: 'Denied', message: /leads to what is no address/ });
+  await assert.rejects(folder.open('round.raw'), { code: 'Denied', message: /round in a circle/ });
+  assert.deepEqual(asked, []);
+  const far = await openHttpFolder(url, { login, redirectHosts: [host] }).open('away.raw');
+  assert.deepEqual(await far!.read(8, 4), CONTENT.subarray(8, 12));
+  assert.deepEqual(asked, [undefined, undefined]);
+});

@@ -223,3 +223,10 @@ test("macOS's companions in an OVA are no second descriptor", async () => {
   );
   assert.equal((await describePlace(path, null, false)).described.memoryBytes, 2 ** 30);
 });
+
+test('an address that cannot be decoded is told as such', async () => {
+  await assert.rejects(describePlace('http://127.0.0.1:9/%zz.ova', null, false), {
+    code: 'InvalidConfig',
+    message: /cannot read http:\/\/127\.0\.0\.1:9\/%zz\.ova: a % in it/,
+  });
+});

@@ -3,6 +3,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { filesSite } from '../../../../src/config.js';
 import { copyDisk, FileStore, Manifest } from '../../../../src/blocks/index.js';
 import { LocalHost } from '../../../../src/exec/local.js';
 import type { VmDescription } from '../../../../src/model/vm.js';
@@ -49,7 +50,7 @@ export async function bench(t: TestContext, change: Partial<VmDescription> = {})
 }
 
 export function siteConfig(path: string, stateDir: string): FilesConnection['config'] {
-  return { platform: 'files', path, scratchDir: tmpdir(), scratchReserve: '1MiB', stateDir };
+  return filesSite.parse({ platform: 'files', path, scratchDir: tmpdir(), scratchReserve: '1MiB', stateDir });
 }
 
 /** Some data that does not compress, some that does, and much of nothing. */
