@@ -27,9 +27,11 @@ export const guestBootRules: GuestRule[] = [
   },
   {
     id: 'guest.device-names',
-    title: 'The guest names disks by how they are attached, in fstab or for its boot loader.',
+    title:
+      'The guest names disks by how they are attached: in fstab, in units of systemd, for LVM or for its boot loader.',
     severity: 'warning',
-    basis: 'Kernel names such as /dev/sda follow the bus and the order of the disks (fstab(5)).',
+    basis:
+      'Kernel names such as /dev/sda follow the bus and the order of the disks (fstab(5)); lvmdevices(8) for the ids of LVM.',
     check: ({ guest }) => {
       const names = guest?.deviceNames ?? [];
       if (names.length === 0) return [];

@@ -23,7 +23,7 @@ const TOO_MANY: Finding = {
  */
 export class ConfigFiles {
   readonly findings: Finding[] = [];
-  private readonly changed = new Map<string, { before: string | null; after: string; mode?: number }>();
+  private readonly changed = new Map<string, { before: string | null; after: string | null; mode?: number }>();
   private files = 0;
   private chars = 0;
 
@@ -68,6 +68,11 @@ export class ConfigFiles {
   async write(path: string, text: string, mode?: number): Promise<void> {
     const before = this.changed.has(path) ? (this.changed.get(path)?.before ?? null) : await this.tree.read(path);
     this.changed.set(path, { before, after: text, ...(before === null && mode !== undefined ? { mode } : {}) });
+  }
+
+  async remove(path: string): Promise<void> {
+    const before = this.changed.has(path) ? (this.changed.get(path)?.before ?? null) : await this.tree.read(path);
+    this.changed.set(path, { before, after: null });
   }
 
   /** What differs from the tree, by path. */

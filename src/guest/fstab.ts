@@ -2,14 +2,15 @@ import type { Finding } from '../model/finding.js';
 import { bootFiles, changeArguments, environmentArguments, type BootArguments } from './boot-arguments.js';
 import { BusNames, isBusName, isRemovable, type GuestDevice } from './bus-names.js';
 import { ConfigFiles, replaceAll, shown, type Replacement } from './config-files.js';
+import { changeMountUnits } from './mount-units.js';
 import { shellAssignments } from './shell-assignments.js';
 import type { Edit, GuestTree } from './tree.js';
 
 export type { GuestDevice } from './bus-names.js';
 
 /**
- * Names disks by UUID wherever the guest's boot names them by their bus: fstab(5), crypttab(5), the kernel's `root=` and
- * `resume=`, and initramfs-tools' `RESUME`. All else stays byte for byte. Run on its own result, it changes nothing.
+ * Names disks by UUID wherever the guest's boot names them by their bus: fstab(5), crypttab(5), systemd.mount(5), the
+ * kernel's `root=` and `resume=`, and initramfs-tools' `RESUME`. All else stays byte for byte. Run on its own result, it changes nothing.
  */
 export async function uuidFstab(
   tree: GuestTree,
@@ -19,6 +20,7 @@ export async function uuidFstab(
   const names = new BusNames(files, devices);
   await changeLines(files, '/etc/fstab', (fields) => fstabLine(files, names, fields));
   await changeLines(files, '/etc/crypttab', (fields) => crypttabLine(names, fields));
+  await changeMountUnits(files, names);
   await changeResume(files, names);
   await changeBoot(files, names);
   await noteDeviceMap(files);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { basename } from 'node:path';
 import test from 'node:test';
 import { uuidFstab, type GuestDevice } from '../../src/guest/fstab.js';
+import { busNamesUsed } from '../../src/guest/inspect/device-names.js';
 import { memoryTree, withEdits } from '../../src/guest/tree.js';
 
 const ROOT = '3c1f0c6e-5a43-4b1f-9b50-0d0f6f1d3a10';
@@ -96,6 +98,42 @@ data UUID=${ROOT} /dev/sdb1:/key luks,header=/dev/sde
   const result = await convert({ '/etc/crypttab': before });
   assert.deepEqual(result.edits, [{ path: '/etc/crypttab', text: before.replace('/dev/sda1', `UUID=${ROOT}`) }]);
   assert.deepEqual(ids(result), Array(3).fill('guest.fstab-device'));
+});
+
+test('units of systemd: mounts by UUID; swap spaces are called by their device, and stay', async () => {
+  const unit = `[Unit]\nDescription=What=/dev/sdb1\n\n[Mount]\nWhat = /dev/sdb1 \nWhere=/srv/data\nType=vfat\n`;
+  const cd = '[Mount]\nWhat=/dev/hdc\nWhere=/cd\nType=iso9660\n';
+  const files = {
+    '/etc/systemd/system/srv-data.mount': unit,
+    '/etc/systemd/system/home.mount.d/disk.conf': `[Mount]\nWhat=${BY_PATH}\n`,
+    '/etc/systemd/system/cd.mount': cd,
+    '/etc/systemd/system/nfs.mount': '[Mount]\nWhat=server:/dev/sda1\nWhere=/nfs\n',
+    '/etc/systemd/system/old.mount': '[Mount]\nWhat=/dev/sdq1\nWhere=/old\n',
+    '/etc/systemd/system/dev-sda2.swap': '[Swap]\nWhat=/dev/sda2\n',
+    '/etc/systemd/system/x.service': '[Mount]\nWhat=/dev/sda1\n',
+  };
+  const { edits, findings } = await convert(files);
+  assert.deepEqual(edits, [
+    { path: '/etc/systemd/system/home.mount.d/disk.conf', text: `[Mount]\nWhat=/dev/disk/by-uuid/${ROOT}\n` },
+    {
+      path: '/etc/systemd/system/srv-data.mount',
+      text: unit.replace('What = /dev/sdb1', 'What = /dev/disk/by-uuid/A1B2-C3D4'),
+    },
+  ]);
+  assert.deepEqual(
+    findings.map(({ id, message }) => `${id} ${message.split(';')[0]}`),
+    [
+      'guest.fstab-device /etc/systemd/system/old.mount names /dev/sdq1, whose UUID is not known',
+      'guest.fstab-device /etc/systemd/system/dev-sda2.swap names /dev/sda2, by which the unit is called',
+    ],
+  );
+  const used = (await busNamesUsed(memoryTree(files))).map(({ file, device }) => `${basename(file)} ${device}`);
+  assert.deepEqual(used, [
+    'old.mount /dev/sdq1',
+    'srv-data.mount /dev/sdb1',
+    `disk.conf ${BY_PATH}`,
+    'dev-sda2.swap /dev/sda2',
+  ]);
 });
 
 test('the boot loader: root and resume in each of its files', async () => {

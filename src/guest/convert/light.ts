@@ -6,6 +6,7 @@ import { addSerialConsole } from '../console.js';
 import { uuidFstab } from '../fstab.js';
 import { pinNics } from '../nics/pin-nics.js';
 import { withEdits, type Edit, type GuestTree } from '../tree.js';
+import { freeVolumes } from '../volume-devices.js';
 import { applyEdits } from './apply-edits.js';
 import { removeOldTools } from './old-tools.js';
 
@@ -23,17 +24,20 @@ export async function convertLightly(
   const pins = await pinNics(tree, nics, { seen });
   const pinned = withEdits(tree, pins.edits);
   const fstab = await uuidFstab(pinned, devices);
+  const volumes = await freeVolumes(pinned);
   const console = onlyDevices ? NOTHING : await addSerialConsole(withEdits(pinned, fstab.edits));
-  const edits = [...pins.edits, ...fstab.edits, ...console.edits];
+  const edits = [...pins.edits, ...fstab.edits, ...volumes.edits, ...console.edits];
   await applyEdits(appliance, lastOf(edits));
   const removed = onlyDevices ? NOTHING : await removeOldTools(appliance, tree);
   const changes = [
     ...pins.pinned.filter(() => pins.edits.length > 0).map(({ name, mac }) => `network card ${name} held to ${mac}`),
     ...paths(fstab.edits).map((path) => `${path}: disks named by UUID`),
+    ...paths(volumes.edits.filter(({ text }) => text === null)).map((path) => `${path}: put aside`),
     ...paths(console.edits).map((path) => `${path}: console on the serial port`),
     ...removed.changes,
   ];
-  return { changes, findings: [...pins.findings, ...fstab.findings, ...console.findings, ...removed.findings] };
+  const findings = [pins, fstab, volumes, console, removed].flatMap((each) => each.findings);
+  return { changes, findings };
 }
 
 const NOTHING = { edits: [], changes: [], findings: [] };

@@ -8,6 +8,7 @@ import { uuidFstab } from '../fstab.js';
 import { shellAssignments } from '../shell-assignments.js';
 import { readable } from '../text.js';
 import type { GuestTree } from '../tree.js';
+import { freeVolumes } from '../volume-devices.js';
 import { applicationsOf, guestAgentIn, servicesOf, toolsIn } from './contents.js';
 import { busNamesUsed } from './device-names.js';
 import { filesystemsOf, layoutsOf, partitionTables, roomOf } from './disks.js';
@@ -70,6 +71,8 @@ async function linuxParts(
 ): Promise<Partial<InspectedGuest>> {
   const kernels: GuestKernel[] = await findKernels(appliance, tree, notSeen, signal);
   const nics = await pinNics(tree, vm.nics);
+  // Which devices have which UUID is for the conversion to find out; what is noted of other names counts here.
+  const said = [...(await uuidFstab(tree, [])).findings, ...(await freeVolumes(tree)).findings];
   return {
     kernels,
     deviceNames: await busNamesUsed(tree),
@@ -77,8 +80,7 @@ async function linuxParts(
     guestAgent: await guestAgentIn(tree),
     services: await servicesOf(tree, notSeen),
     pinnedNics: nics.edits.length > 0 ? nics.pinned.map(({ mac, name }) => ({ mac, name })) : [],
-    // Which devices have which UUID is for the conversion to find out; what is noted of other names counts here.
-    notes: [...nics.findings, ...(await uuidFstab(tree, [])).findings.filter(({ id }) => id !== 'guest.fstab-device')],
+    notes: [...nics.findings, ...said.filter(({ id }) => id !== 'guest.fstab-device' && id !== 'guest.lvm-devices')],
   };
 }
 
