@@ -57,7 +57,9 @@ test('a scratch disk that fills up in a pass costs the guest nothing, and the pa
   assert.match(stuck.error.message, /scratch/);
   assert.equal(await world.virsh('old', 'domstate', 'web01'), 'running');
   assert.match(await world.virsh('old', 'domblkerror', 'web01'), /No errors/);
-  assert.equal((await host.run('ls', ['-A', SCRATCH])).stdout.trim(), 'filler');
+  // Who ends the job says so first, and clears up when it is seen ended.
+  const left = async () => (await host.run('ls', ['-A', SCRATCH])).stdout.trim();
+  await world.until('scratch cleared', async () => (await left()) === 'filler');
   const before = await scene.acknowledged();
   await world.until('counting on', async () => (await scene.acknowledged()) > before);
   await host.run('rm', ['--', `${SCRATCH}/filler`]);
