@@ -11,7 +11,6 @@ import { ExportNodes, qemuNbd, type Elsewhere, type Node } from './export-nodes.
 import type { Image } from '../replica/state.js';
 import type { ImageChain } from './image-chain.js';
 import { ownPath } from './own-files.js';
-import { checkQcowTables } from './qcow-tables.js';
 import { copiedMember, type Scratch } from './unpacked.js';
 
 /** A disk's image, read by a qemu-nbd of its own that does not outlive this process. */
@@ -47,8 +46,8 @@ export async function exportChain(
     const host = new LocalHost();
     return await nodes.image(chain.layers, async (layer, node) => {
       if (!check) return;
-      if (layer.format === 'qcow') await checkQcowTables(layer.member, signal);
-      else await checkImage(host, layer.format, layer.member.name, node, signal);
+      for (const { checkTables } of [layer.header, ...layer.extentHeaders]) await checkTables?.(signal);
+      await checkImage(host, layer, node, signal);
     });
   };
   const exported = await exporting(member.name, prepare, signal);

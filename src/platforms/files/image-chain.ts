@@ -16,6 +16,8 @@ export interface ImageLayer {
   member: Member;
   /** Files with the content of a VMDK that is only a text (`twoGbMaxExtent…`, `monolithicFlat`), in its order. */
   extents: Member[];
+  /** Of these, the headers of those that are sparse. */
+  extentHeaders: ImageHeader[];
 }
 
 /** From the top, which holds what was written last, to the bottom. */
@@ -51,7 +53,7 @@ export async function openChain(
         throw refused(files, name, `its backing files go round in a circle, or are more than ${MOST_LAYERS}`);
       }
       const member: Member = layers.length === 0 && packed ? packed : await opened(files, next.name, signal);
-      const layer: ImageLayer = { ...next, header: null as never, member, extents: [] };
+      const layer: ImageLayer = { ...next, header: null as never, member, extents: [], extentHeaders: [] };
       layers.push(layer);
       layer.header = await inspectImage(member, next.format, signal);
       next = await beneath(files, layer, signal);
@@ -92,6 +94,7 @@ async function beneath(
     if (header.references.length > 0) {
       throw refused(files, layer.name, `its part ${JSON.stringify(extent.name)} refers to other files itself`);
     }
+    layer.extentHeaders.push(header);
   }
   if (layer.extents.length > 0) assertWithin(files, layer);
   const bases = references.filter(({ kind }) => kind === 'backing' || (kind === 'parent' && layer.format === 'vmdk'));

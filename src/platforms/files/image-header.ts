@@ -2,6 +2,7 @@ import { VmferryError } from '../../errors.js';
 import { blocking, warning, type Finding } from '../../model/finding.js';
 import type { ImageFormat } from './foreign.js';
 import type { RandomAccess } from './random-access.js';
+import type { TableCheck } from './table-walk.js';
 
 /** What the header of a disk image says; nothing else of it was read, and no tool has opened it. */
 export interface ImageHeader {
@@ -25,6 +26,8 @@ export interface ImageHeader {
   vmdk: VmdkText | null;
   /** Of a VMDK whose grains are compressed and say where they belong; null for all others. */
   grains: GrainDirectory | null;
+  /** Null for what has no tables, or was looked through with its header. */
+  checkTables: TableCheck | null;
   findings: Finding[];
 }
 

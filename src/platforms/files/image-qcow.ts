@@ -1,5 +1,6 @@
 import { SECTOR_BYTES, unaligned, type HeaderParts, type HeaderReader } from './image-header.js';
 import { QCOW_MAGIC, backingName } from './image-qcow2.js';
+import { checkQcowTables } from './qcow-tables.js';
 
 /** QEMU's first copy-on-write format, version 1 (QEMU, block/qcow.c, `QCowHeader`). Numbers are big-endian. */
 
@@ -23,7 +24,9 @@ export async function readQcow(from: HeaderReader): Promise<HeaderParts> {
   from.require(crypt <= 1, `it uses the unknown encryption ${crypt}`);
   const l1Bytes = Math.ceil(bytes / 2 ** (clusterBits + l2Bits)) * 8;
   from.require(l1Bytes <= MAX_L1_BYTES, 'its L1 table is too long');
-  from.inside(from.number(header.readBigUInt64BE(40), 'offset of the L1 table'), l1Bytes, 'L1 table');
+  const l1Offset = from.number(header.readBigUInt64BE(40), 'offset of the L1 table');
+  from.inside(l1Offset, l1Bytes, 'L1 table');
+  const tables = { l1Offset, l1Bytes, l2Bytes: 2 ** l2Bits * 8, clusterBits };
   const nameOffset = from.number(header.readBigUInt64BE(8), 'offset of the name of the backing file');
   const sizeBytes = Math.floor(bytes / SECTOR_BYTES) * SECTOR_BYTES;
   return {
@@ -33,5 +36,6 @@ export async function readQcow(from: HeaderReader): Promise<HeaderParts> {
         ? []
         : [{ kind: 'backing', name: await backingName(from, nameOffset, header.readUInt32BE(16)), format: null }],
     findings: unaligned(from.image.name, bytes, sizeBytes),
+    checkTables: (signal) => checkQcowTables(from, tables, signal),
   };
 }

@@ -1,5 +1,7 @@
 import { blocking, warning, type Finding } from '../../model/finding.js';
+import type { ClusterCompression } from './compressed-cluster.js';
 import { SECTOR_BYTES, unaligned, type HeaderParts, type HeaderReader, type ImageReference } from './image-header.js';
+import { checkQcow2Tables } from './qcow2-tables.js';
 
 /** QEMU's copy-on-write format, versions 2 and 3 (QEMU, docs/interop/qcow2.txt, "Header"). Numbers are big-endian. */
 
@@ -39,7 +41,7 @@ export async function readQcow2(from: HeaderReader): Promise<HeaderParts> {
   from.require(fits, `its header length of ${headerBytes} bytes is impossible`);
   const wide = (features & INCOMPATIBLE.extendedL2) !== 0n;
   from.require(!wide || clusterBits >= 14, 'its clusters are too small for extended L2 entries');
-  await checkCompression(from, features, headerBytes);
+  const compression = await compressionType(from, features, headerBytes);
 
   const bytes = from.diskBytes(from.number(fixed.readBigUInt64BE(24), 'size'));
   const snapshots = fixed.readUInt32BE(60);
@@ -67,15 +69,21 @@ export async function readQcow2(from: HeaderReader): Promise<HeaderParts> {
   const sizeBytes = Math.floor(bytes / SECTOR_BYTES) * SECTOR_BYTES;
   const findings = [...stateFindings(from.image.name, features), ...unaligned(from.image.name, bytes, sizeBytes)];
   if (nameOffset !== 0 && !extensions.has(EXTENSION.backingFormat)) findings.push(formatNotSaid(from.image.name));
-  return { variant: `v${version}`, sizeBytes, references, encrypted: crypt !== 0, snapshots, findings };
+  const l1Offset = from.number(fixed.readBigUInt64BE(40), 'offset of the L1 table');
+  const tables = { l1Offset, clusterBits, wide, diskBytes: bytes, compression };
+  return {
+    ...{ variant: `v${version}`, sizeBytes, references, encrypted: crypt !== 0, snapshots, findings },
+    checkTables: (signal) => checkQcow2Tables(from, tables, signal),
+  };
 }
 
 /** "Additional fields": the compression type is there, and not zlib, if and only if its feature bit is set. */
-async function checkCompression(from: HeaderReader, features: bigint, headerBytes: number): Promise<void> {
+async function compressionType(from: HeaderReader, features: bigint, headerBytes: number): Promise<ClusterCompression> {
   const type = headerBytes > 104 ? (await from.read(104, 1)).readUInt8(0) : 0;
   from.require(type <= 1, `it uses the unknown compression ${type}`);
   const said = (features & INCOMPATIBLE.compressionType) !== 0n;
   from.require(said === (type !== 0), 'its compression type contradicts its features');
+  return type === 0 ? 'deflate' : 'zstd';
 }
 
 /** The L1 table, the refcount table and the snapshot table have to lie in the file; they are not read. */

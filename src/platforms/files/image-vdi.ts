@@ -1,3 +1,4 @@
+import { checkVdiMap } from './block-maps.js';
 import { SECTOR_BYTES, differencing, unaligned, uuid, type HeaderParts, type HeaderReader } from './image-header.js';
 
 /**
@@ -45,7 +46,11 @@ export async function readVdi(from: HeaderReader): Promise<HeaderParts> {
   from.inside(dataOffset, Math.max(0, allocated * BLOCK_BYTES - spare), 'data');
   const sizeBytes = Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES;
   const findings = unaligned(from.image.name, bytes, sizeBytes);
-  const base = { variant, sizeBytes, allocatedBytes: allocated * BLOCK_BYTES };
+  const map = { offsetBytes: mapOffset, dataOffset, diskBytes: bytes };
+  const base: HeaderParts = {
+    ...{ variant, sizeBytes, allocatedBytes: allocated * BLOCK_BYTES },
+    checkTables: (signal) => checkVdiMap(from, map, signal),
+  };
 
   const parent = header.subarray(0x1a8, 0x1b8);
   const parentState = header.subarray(0x1b8, 0x1c8);

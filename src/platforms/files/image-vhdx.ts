@@ -1,4 +1,5 @@
 import { blocking, type Finding } from '../../model/finding.js';
+import { checkVhdxMap } from './block-maps.js';
 import { crc32c } from './image-crc32c.js';
 import {
   SECTOR_BYTES,
@@ -67,11 +68,17 @@ export async function readVhdx(from: HeaderReader): Promise<HeaderParts> {
   const size = (await item(ITEMS.virtualSize, 8, 'size')).readBigUInt64LE(0);
   const sizeBytes = from.diskBytes(from.number(size, 'size'));
   from.require(sizeBytes % sectorBytes === 0, 'its size is no whole number of sectors');
-  from.require(bat.length >= batEntries(sizeBytes, blockBytes, sectorBytes) * 8, 'its block table is too short');
+  const chunkBlocks = (2 ** 23 * sectorBytes) / blockBytes;
+  const entries = batEntries(sizeBytes, blockBytes, chunkBlocks);
+  from.require(bat.length >= entries * 8, 'its block table is too short');
 
   if (sectorBytes !== SECTOR_BYTES) findings.push(largeSectors(from.image.name, sectorBytes));
   const hasParent = (flags & 2) !== 0;
-  if (!hasParent) return { variant: (flags & 1) !== 0 ? 'fixed' : 'dynamic', sizeBytes, findings };
+  if (!hasParent) {
+    const map = { offsetBytes: bat.offset, entries, blockBytes, chunkBlocks, diskBytes: sizeBytes };
+    const variant = (flags & 1) !== 0 ? 'fixed' : 'dynamic';
+    return { variant, sizeBytes, findings, checkTables: (signal) => checkVhdxMap(from, map, signal) };
+  }
   const names = await parentNames(from, items.get(ITEMS.parentLocator));
   return {
     ...{ variant: 'differencing', sizeBytes },
@@ -134,9 +141,8 @@ async function readItems(from: HeaderReader, region: Part): Promise<Map<string, 
 }
 
 /** Section 2.5: one entry for each block, and one for the sector bitmap after each chunk but the last. */
-function batEntries(sizeBytes: number, blockBytes: number, sectorBytes: number): number {
+function batEntries(sizeBytes: number, blockBytes: number, chunkBlocks: number): number {
   const blocks = Math.ceil(sizeBytes / blockBytes);
-  const chunkBlocks = (2 ** 23 * sectorBytes) / blockBytes;
   return blocks === 0 ? 0 : blocks + Math.floor((blocks - 1) / chunkBlocks);
 }
 

@@ -1,5 +1,6 @@
 import { warning, type Finding } from '../../model/finding.js';
 import { SECTOR_BYTES, isPowerOfTwo, logNotReplayed, type HeaderParts, type HeaderReader } from './image-header.js';
+import { checkGrains, checkSeSparse, type GrainTables } from './vmdk-tables.js';
 
 /** The three kinds of sparse files of VMDKs. Numbers are little-endian, and places are in sectors. */
 
@@ -17,6 +18,10 @@ const MAX_GRAIN_SECTORS = 0x200000;
 const MAX_DIRECTORY_ENTRIES = 32 * 2 ** 20;
 const MAX_TABLE_ENTRIES = 512;
 const MAX_DESCRIPTOR_SECTORS = 2048;
+/** Those of COWD, whose header does not say it. */
+const ESX_TABLE_ENTRIES = 4096;
+/** What a table of seSparse covers. */
+const SE_TABLE_COVERS_BYTES = 4096 * 4096;
 
 export interface SparseFile {
   /** Null for a file that has no capacity of its own, and only carries a descriptor. */
@@ -88,7 +93,14 @@ async function readHosted(from: HeaderReader, start: Buffer): Promise<SparseFile
     zeroed: (flags & FLAGS.zeroed) !== 0,
   };
   const marked = compressed && (flags & FLAGS.markers) !== 0;
-  const parts = { variant, sizeBytes, compressed, grains: marked ? grains : null, findings: unclean };
+  const tables: GrainTables = {
+    ...{ directoryOffset: grains.offsetBytes, tableEntries, grainBytes: grains.grainBytes, diskBytes: sizeBytes },
+    ...{ zeroed: grains.zeroed, packed: !compressed ? null : marked ? 'marked' : 'bare' },
+  };
+  const parts: HeaderParts = {
+    ...{ variant, sizeBytes, compressed, grains: marked ? grains : null, findings: unclean },
+    checkTables: (signal) => checkGrains(from, tables, signal),
+  };
   return { parts, descriptorOffset, descriptorBytes };
 }
 
@@ -121,7 +133,14 @@ function readEsx(from: HeaderReader, start: Buffer): HeaderParts {
   const grainFits = grainSectors > 0 && grainSectors <= MAX_GRAIN_SECTORS;
   from.require(grainFits, `its grain size of ${grainSectors} sectors is impossible`);
   checkDirectory(from, BigInt(start.readUInt32LE(20)), start.readUInt32LE(24), 4);
-  return { variant: 'vmfsSparse', sizeBytes: start.readUInt32LE(12) * SECTOR_BYTES };
+  const sizeBytes = start.readUInt32LE(12) * SECTOR_BYTES;
+  const covered = start.readUInt32LE(24) * ESX_TABLE_ENTRIES * grainSectors * SECTOR_BYTES;
+  from.require(covered >= sizeBytes, 'its grain directory is too short for its size');
+  const tables: GrainTables = {
+    ...{ directoryOffset: start.readUInt32LE(20) * SECTOR_BYTES, tableEntries: ESX_TABLE_ENTRIES },
+    ...{ grainBytes: grainSectors * SECTOR_BYTES, diskBytes: sizeBytes, zeroed: false, packed: null },
+  };
+  return { variant: 'vmfsSparse', sizeBytes, checkTables: (signal) => checkGrains(from, tables, signal) };
 }
 
 /** The successor of it; not in the specification (QEMU, block/vmdk.c, `VMDKSESparseConstHeader`). */
@@ -134,13 +153,25 @@ async function readSeSparse(from: HeaderReader, start: Buffer): Promise<HeaderPa
     'its tables are of unknown sizes',
   );
   const directorySectors = from.number(start.readBigUInt64LE(136), 'grain directory');
-  checkDirectory(from, start.readBigUInt64LE(128), directorySectors * (SECTOR_BYTES / 8), 8);
+  const directoryEntries = directorySectors * (SECTOR_BYTES / 8);
+  checkDirectory(from, start.readBigUInt64LE(128), directoryEntries, 8);
+  from.require(directoryEntries * SE_TABLE_COVERS_BYTES >= sizeBytes, 'its grain directory is too short for its size');
   const at = from.number(start.readBigUInt64LE(80), 'volatile header') * SECTOR_BYTES;
   from.inside(at, SECTOR_BYTES, 'volatile header');
   const volatile = await from.read(at, SECTOR_BYTES);
   from.require(volatile.readBigUInt64LE(0) === SE_SPARSE_VOLATILE, 'its volatile header is not valid');
   const pending = volatile.readBigUInt64LE(24) !== 0n;
-  return { variant: 'seSparse', sizeBytes, findings: pending ? [logNotReplayed(from.image.name)] : [] };
+  const offset = (at: number, what: string) => from.number(start.readBigUInt64LE(at), what) * SECTOR_BYTES;
+  const tables = {
+    directoryOffset: offset(128, 'offset of the grain directory'),
+    tablesOffset: offset(144, 'offset of the grain tables'),
+    grainsOffset: offset(192, 'offset of the grains'),
+    diskBytes: sizeBytes,
+  };
+  return {
+    ...{ variant: 'seSparse', sizeBytes, findings: pending ? [logNotReplayed(from.image.name)] : [] },
+    checkTables: (signal) => checkSeSparse(from, tables, signal),
+  };
 }
 
 function diskBytes(from: HeaderReader, sectors: bigint): number {

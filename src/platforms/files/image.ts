@@ -52,6 +52,7 @@ export async function inspectImage(
       sizeFrom: null,
       vmdk: null,
       grains: null,
+      checkTables: null,
     },
     ...parts,
     findings: [],

@@ -101,6 +101,12 @@ async function survives(format: ImageFormat, bytes: Buffer, what: string): Promi
   try {
     const header = await inspectImage(image, format);
     assert.ok(header.sizeBytes >= 0 && header.sizeBytes <= MAX_DISK_BYTES && header.sizeBytes % 512 === 0, what);
+    const { readBytes, reads } = image;
+    const whole = header.checkTables?.() ?? Promise.resolve();
+    await whole.catch((error: unknown) =>
+      assert.ok(error instanceof VmferryError && error.code === 'HostileInput', what),
+    );
+    Object.assign(image, { readBytes, reads });
     return true;
   } catch (error) {
     if (!(error instanceof VmferryError) || error.code !== 'HostileInput') throw error;
@@ -147,7 +153,8 @@ test('bytes changed at random are refused, or read', async () => {
       const places: string[] = [];
       const copy = changed(bytes, (all) => {
         for (let count = 1 + below(3); count > 0; count--) {
-          const [start, length] = parts[below(parts.length)] ?? [0, 1];
+          const anywhere: [number, number] = [0, all.length];
+          const [start, length] = round % 5 === 0 ? anywhere : parts[below(parts.length)]!;
           const at = (start < 0 ? all.length + start : start) + below(length);
           const value = [0, 255, 128, below(256)][below(4)] ?? 0;
           all.writeUInt8(value, at);
