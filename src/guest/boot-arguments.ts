@@ -2,13 +2,22 @@ import { posix } from 'node:path';
 import { replaceAll, type ConfigFiles } from './config-files.js';
 import { expandGlob } from './glob.js';
 import { shellAssignments } from './shell-assignments.js';
+import { syslinuxArguments } from './syslinux.js';
 
 /** Where a guest keeps its kernel's arguments, and how they stand there. */
 
 /** One kernel's arguments in a file. */
 export interface BootArguments {
   path: string;
-  kind: 'grub-defaults' | 'grub-entry' | 'grub-variable' | 'loader-entry' | 'command-line' | 'grub-legacy-defaults';
+  kind:
+    | 'grub-defaults'
+    | 'grub-entry'
+    | 'grub-variable'
+    | 'loader-entry'
+    | 'command-line'
+    | 'grub-legacy-defaults'
+    | 'syslinux-entry'
+    | 'syslinux-defaults';
   /** As written, with quotes; changing it changes the file. */
   raw: string;
   start: number;
@@ -25,7 +34,7 @@ export interface BootFile {
   arguments: BootArguments[];
 }
 
-type Kind = 'defaults' | 'grub' | 'legacy' | 'entry' | 'line';
+type Kind = 'defaults' | 'grub' | 'legacy' | 'entry' | 'line' | 'syslinux' | 'syslinux-defaults';
 
 const PLACES: [string, Kind][] = [
   ['/etc/default/grub', 'defaults'],
@@ -33,12 +42,25 @@ const PLACES: [string, Kind][] = [
   ['/boot/grub/grub.cfg', 'grub'],
   ['/boot/grub2/grub.cfg', 'grub'],
   ['/boot/efi/EFI/*/grub.cfg', 'grub'],
+  // What people add, which GRUB reads itself or its scripts put into grub.cfg.
+  ['/boot/grub/custom.cfg', 'grub'],
+  ['/boot/grub2/custom.cfg', 'grub'],
+  ['/boot/efi/EFI/*/custom.cfg', 'grub'],
+  ['/etc/grub.d/*_custom', 'grub'],
   ['/boot/grub/menu.lst', 'legacy'],
   ['/boot/grub/grub.conf', 'legacy'],
+  // Red Hat 6 with UEFI.
+  ['/boot/efi/EFI/*/grub.conf', 'legacy'],
   ['/boot/loader/entries/*.conf', 'entry'],
   ['/boot/efi/loader/entries/*.conf', 'entry'],
   ['/efi/loader/entries/*.conf', 'entry'],
   ['/etc/kernel/cmdline', 'line'],
+  // Alpine, Arch and Debian, in this order; Alpine makes its menu anew from what is in /etc.
+  ['/etc/update-extlinux.conf', 'syslinux-defaults'],
+  ['/boot/extlinux.conf', 'syslinux'],
+  ['/boot/syslinux/*.cfg', 'syslinux'],
+  ['/boot/extlinux/*.c*', 'syslinux'],
+  ['/boot/efi/EFI/syslinux/*.cfg', 'syslinux'],
 ];
 
 /** All places that this guest has, in the order in which GRUB's own scripts read them. */
@@ -48,7 +70,7 @@ export async function bootFiles(files: ConfigFiles): Promise<BootFile[]> {
     for (const path of await expandGlob(files, pattern)) {
       const text = await files.read(path);
       if (text === null) continue;
-      const torn = kind === 'defaults' && shellAssignments(text).some((each) => each.torn);
+      const torn = kind.endsWith('defaults') && shellAssignments(text).some((each) => each.torn);
       if (torn) files.skip(path, 'a quote in it has no end');
       else found.push({ path, text, arguments: argumentsIn(path, kind, text) });
     }
@@ -74,6 +96,17 @@ function argumentsIn(path: string, kind: Kind, text: string): BootArguments[] {
         return { path, kind: 'grub-defaults', raw: text.slice(start, end), start, end, key, initramfs: true };
       });
   }
+  if (kind === 'syslinux-defaults') {
+    // update-extlinux puts `root=` before the value of `root`.
+    return shellAssignments(text).flatMap(({ key, start, end }) => {
+      const from = key === 'root' ? start - 'root='.length : start;
+      if (key !== 'root' && key !== 'default_kernel_opts') return [];
+      return [{ path, kind, raw: text.slice(from, end), start: from, end, key, initramfs: true }];
+    });
+  }
+  if (kind === 'syslinux') {
+    return syslinuxArguments(text).map((each) => ({ ...each, path, kind: 'syslinux-entry', key: '' }));
+  }
   if (kind === 'line') {
     // kernel-install(8) takes the words of all its lines.
     const raw = text.trimEnd();
@@ -97,7 +130,7 @@ function argumentsIn(path: string, kind: Kind, text: string): BootArguments[] {
 }
 
 /** What stands before the arguments of a line that has some, or null. */
-function headOf(kind: Exclude<Kind, 'line' | 'defaults'>, line: string): string | null {
+function headOf(kind: 'grub' | 'legacy' | 'entry', line: string): string | null {
   // `# kopt=` is what Debian's update-grub takes for the legacy GRUB.
   const patterns = {
     grub: /^[ \t]*(?:(?:linux|linux16|linuxefi|module|module2)[ \t]+[^ \t]+|set[ \t]+(?:default_)?kernelopts=)/,
@@ -107,6 +140,9 @@ function headOf(kind: Exclude<Kind, 'line' | 'defaults'>, line: string): string 
   const head = patterns[kind].exec(line)?.[0] ?? null;
   return head !== null && /memtest|\/xen[^/]*$|\.c32$|ipxe|initr|\.img$/.test(head) ? null : head;
 }
+
+/** `root=` and `resume=` with a device, within quotes or not: what stands before the device, and the device. */
+export const DEVICE_ARGUMENT = /(?<![^\s"'=])((?:root|resume)=(?:\\?["'])?)(\/dev\/[^\s"'\\]{1,200})/g;
 
 /** For each line, whether an `initrd` belongs to the same entry. */
 function withInitramfs(lines: readonly { line: string }[], kind: 'grub' | 'legacy' | 'entry'): boolean[] {
@@ -135,7 +171,8 @@ function linesOf(text: string): { line: string; start: number }[] {
 
 /** GRUB's environment block keeps the arguments of Red Hat 8's entries (`kernelopts`); it has a fixed size and is not edited. */
 export async function environmentArguments(files: ConfigFiles): Promise<{ path: string; value: string } | null> {
-  for (const dir of ['/boot/grub2', '/boot/grub', '/boot/efi/EFI/redhat', '/boot/efi/EFI/centos']) {
+  const vendors = (await expandGlob(files, '/boot/efi/EFI/*/grubenv')).map((path) => posix.dirname(path));
+  for (const dir of ['/boot/grub2', '/boot/grub', ...vendors]) {
     const path = posix.join(dir, 'grubenv');
     const text = (await files.list(dir)).includes('grubenv') ? await files.read(path) : null;
     const line = text?.split('\n').find((each) => each.startsWith('kernelopts='));

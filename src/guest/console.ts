@@ -25,6 +25,9 @@ export async function addSerialConsole(tree: GuestTree): Promise<{ edits: Edit[]
   for (const file of found) {
     await changeArguments(files, file, (each) => {
       if (each.kind === 'grub-defaults') return each === defaults ? insideQuotes(each.raw) : each.raw;
+      if (each.kind === 'syslinux-defaults') {
+        return each.key === 'root' || hasSerial(each.raw) ? each.raw : insideQuotes(each.raw);
+      }
       const inherits = each.raw.includes('$kernelopts') && hasSerial(environment?.value ?? '');
       // A BLS entry may have several lines of options, of which one is enough.
       const elsewhere = each.kind === 'loader-entry' && (each !== file.arguments.at(-1) || hasSerial(file.text));

@@ -1,5 +1,11 @@
 import type { Finding } from '../model/finding.js';
-import { bootFiles, changeArguments, environmentArguments, type BootArguments } from './boot-arguments.js';
+import {
+  bootFiles,
+  changeArguments,
+  DEVICE_ARGUMENT,
+  environmentArguments,
+  type BootArguments,
+} from './boot-arguments.js';
 import { BusNames, isBusName, isRemovable, type GuestDevice } from './bus-names.js';
 import { ConfigFiles, replaceAll, shown, type Replacement } from './config-files.js';
 import { changeMountUnits } from './mount-units.js';
@@ -120,15 +126,9 @@ async function changeBoot(files: ConfigFiles, names: BusNames): Promise<void> {
     await changeArguments(files, file, (each) => withUuids(files, names, each));
   }
   const environment = await environmentArguments(files);
-  for (const [, , device = ''] of devicesIn(environment?.value ?? '')) {
+  for (const [, , device = ''] of (environment?.value ?? '').matchAll(DEVICE_ARGUMENT)) {
     if (environment && isBusName(device)) names.note(device, environment.path, 'in `kernelopts`', null);
   }
-}
-
-const DEVICE_ARGUMENT = /(?<![^\s"'=])((?:root|resume)=)(\/dev\/[^\s"'\\]{1,200})/g;
-
-function devicesIn(raw: string): RegExpMatchArray[] {
-  return [...raw.matchAll(DEVICE_ARGUMENT)];
 }
 
 function withUuids(files: ConfigFiles, names: BusNames, { path, raw, initramfs }: BootArguments): string {

@@ -1,4 +1,4 @@
-import { bootFiles } from '../boot-arguments.js';
+import { bootFiles, DEVICE_ARGUMENT } from '../boot-arguments.js';
 import { isBusName, isRemovable } from '../bus-names.js';
 import { ConfigFiles } from '../config-files.js';
 import { mountedByUnits } from '../mount-units.js';
@@ -34,8 +34,7 @@ export async function busNamesUsed(tree: GuestTree): Promise<{ file: string; dev
   for (const { file, device } of await listedDisks(files)) add(file, device);
   for (const file of await bootFiles(files)) {
     for (const { raw } of file.arguments) {
-      for (const [, device] of raw.matchAll(/(?:^|[\s"'])(?:root|resume)=(\/dev\/[^\s"'\\]{1,200})/g))
-        use(file.path, device);
+      for (const [, , device] of raw.matchAll(DEVICE_ARGUMENT)) use(file.path, device);
     }
   }
   return [...found.values()];
