@@ -44,6 +44,12 @@ export const GUEST_FINDINGS = {
     title: 'A file is for a network card with an address that no card of the machine has.',
     basis: 'HWADDR of ifcfg, mac-address of NetworkManager, macaddress of netplan, MACAddress of systemd.',
   },
+  'guest.nic-mac-new': {
+    severity: 'info',
+    title:
+      'A file is for a network card with an address that the source does not say, and gets the one that was made up.',
+    basis: 'As guest.nic-mac; the one card, or the one that its name is known to be of.',
+  },
   'guest.nic-kernel-name': {
     severity: 'info',
     title: "Network cards have the kernel's own names, which a rule cannot swap.",

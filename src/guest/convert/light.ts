@@ -31,6 +31,7 @@ export async function convertLightly(
   const removed = onlyDevices ? NOTHING : await removeOldTools(appliance, tree);
   const changes = [
     ...pins.pinned.filter(() => pins.edits.length > 0).map(({ name, mac }) => `network card ${name} held to ${mac}`),
+    ...pins.renewed.map(({ path, from, to }) => `${path}: network card ${from} found by its new address ${to}`),
     ...paths(fstab.edits).map((path) => `${path}: disks named by UUID`),
     ...paths(volumes.edits.filter(({ text }) => text === null)).map((path) => `${path}: put aside`),
     ...paths(console.edits).map((path) => `${path}: console on the serial port`),

@@ -13,6 +13,8 @@ export interface Card {
   mac: string;
   /** Number of its PCI slot at the source. */
   slot?: number | undefined;
+  /** Whether the source says no address, so that this one was made up. */
+  addressMade?: boolean | undefined;
 }
 
 export interface PinnedNic {

@@ -39,6 +39,10 @@ export class FoundNames {
   readonly addresses = new Map<string, string>();
   /** Those by which alone it finds a card, whatever its name. */
   readonly nameless = new Set<string>();
+  /** Names that a configuration is for without an address. */
+  readonly plain = new Set<string>();
+  /** Whether some configuration is for whatever card there is. */
+  fitsAny = false;
   private readonly names = new Map<string, FoundName & { sure: boolean }>();
   private readonly made = new Set<string>();
   private readonly strange = new Set<string>();
@@ -64,6 +68,7 @@ export class FoundNames {
     found.rank = Math.max(found.rank, rankOf(more));
     const mac = this.record(more.mac ?? '', path);
     if (mac) found.macs.add(mac);
+    else if (given === name && (more.sure === true || more.mac !== undefined)) this.plain.add(name);
     this.names.set(name, found);
   }
 

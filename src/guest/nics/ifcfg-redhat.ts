@@ -8,7 +8,7 @@ import { isKernelName } from './names.js';
  * HWADDR is the card's own address; MACADDR is one that it is given, and says nothing of which card it is.
  */
 
-const DIR = '/etc/sysconfig/network-scripts';
+export const IFCFG_DIR = '/etc/sysconfig/network-scripts';
 
 /** What the scripts leave out (initscripts, network-functions: `__sed_discard_ignored_files`), and what editors leave. */
 const BACKUP = /(~|\.(bak|old|orig|rpmnew|rpmorig|rpmsave|swp|tmp|augnew|augsave|cfgsaved))$/;
@@ -20,8 +20,12 @@ const VIRTUAL_TYPES = new Set(
 );
 
 export async function readRedHatIfcfg(files: ConfigFiles, found: FoundNames): Promise<void> {
-  const all = await files.all(DIR, (name) => name.startsWith('ifcfg-') && name !== 'ifcfg-lo' && !BACKUP.test(name));
-  for (const { path, name, text } of all) readOne(found, path, name.slice('ifcfg-'.length), shellValues(text));
+  for (const { path, name, text } of await files.all(IFCFG_DIR, isIfcfg))
+    readOne(found, path, name.slice('ifcfg-'.length), shellValues(text));
+}
+
+export function isIfcfg(name: string): boolean {
+  return name.startsWith('ifcfg-') && name !== 'ifcfg-lo' && !BACKUP.test(name);
 }
 
 function readOne(found: FoundNames, path: string, suffix: string, values: Map<string, string>): void {

@@ -154,6 +154,7 @@ function useAll(found: FoundNames, { started, stanzas, templates, mapped }: Inte
   const words = new Set(started.map(({ word }) => word));
   const short = [...words].filter((word) => isPattern(word) && word.length <= MAX_PATTERN_CHARS);
   const patterns = short.slice(0, MAX_PATTERNS);
+  found.fitsAny ||= installed && patterns.some((each) => ['eth0', 'ens3'].some((name) => fitsPattern(each, name)));
   const isStarted = (name: string) => installed && (up.has(name) || patterns.some((each) => fitsPattern(each, name)));
   for (const { word, stanza, path } of started) {
     if (isName(word)) found.use(word, path, { started: installed, fixed: stanzas.get(stanza)?.fixed ?? false });

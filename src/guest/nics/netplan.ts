@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { isMap, isScalar, parse, parseDocument } from 'yaml';
 import type { ConfigFiles } from '../config-files.js';
 import { isGlob } from '../glob.js';
 import type { FoundNames } from './found-names.js';
@@ -7,7 +7,7 @@ import { ethernetAddress } from './names.js';
 /** /etc/netplan/*.yaml, cloud-init's too: netplan(5), "Properties for physical device types". */
 
 /** Of all files together: parsing costs far more than reading, and no plan comes near. */
-const MAX_YAML_CHARS = 256 * 1024;
+export const MAX_YAML_CHARS = 256 * 1024;
 
 /** The parser's time grows with the square of the depth; brackets and dashes nest for a character or two each. */
 const MAX_DEPTH = 50;
@@ -100,7 +100,9 @@ function readCard(found: FoundNames, path: string, id: string, settings: Plan, m
   }
   if (name && !isGlob(name) && !newName) found.use(name, path, { mac, sure: true, ...use });
   else if (mac) found.address(mac, path);
-  for (const property of ['driver', 'path']) if (match.has(property)) found.byHardware(path, property);
+  const properties = ['driver', 'path'].filter((property) => match.has(property));
+  properties.forEach((property) => found.byHardware(path, property));
+  if (!newName && !mac && properties.length === 0 && (!name || isGlob(name))) found.fitsAny = true;
 }
 
 function readMade(found: FoundNames, path: string, id: string, settings: Plan, ids: ReadonlySet<string>): void {
@@ -126,4 +128,18 @@ function asText(value: unknown): string {
 
 function entries(value: unknown): [string, unknown][] {
   return [...(asMap(value) ?? [])].flatMap(([key, inner]) => (asText(key) ? [[asText(key), inner]] : []));
+}
+
+/** Where addresses stand in a plan by which it finds cards, and what has to stand around a new one. */
+export function macPlaces(text: string): { start: number; end: number; quote: string }[] {
+  if (text.length > MAX_YAML_CHARS || isDeep(text)) return [];
+  const document = parseDocument(text, YAML_OPTIONS);
+  const cards = document.errors.length === 0 ? document.getIn(['network', 'ethernets'], true) : null;
+  if (!isMap(cards)) return [];
+  return cards.items.flatMap(({ value }) => {
+    const mac = isMap(value) ? value.getIn(['match', 'macaddress'], true) : null;
+    if (!isScalar(mac) || !mac.range || !/^(PLAIN|QUOTE)/.test(mac.type ?? '')) return [];
+    // Some readers take digits with colons for a number where nothing says that they are text (YAML 1.1, "int").
+    return [{ start: mac.range[0], end: mac.range[1], quote: mac.type === 'PLAIN' ? '"' : '' }];
+  });
 }

@@ -5,14 +5,18 @@ import type { FoundNames, Use } from './found-names.js';
 
 /** NetworkManager's key files: nm-settings-keyfile(5) and nm-settings(5), with the older names of sections and keys. */
 
-const DIRS = ['/usr/lib/NetworkManager/system-connections', '/etc/NetworkManager/system-connections'];
+export const KEY_FILE_DIR = '/etc/NetworkManager/system-connections';
+const DIRS = ['/usr/lib/NetworkManager/system-connections', KEY_FILE_DIR];
 const ETHERNET = new Set(['ethernet', '802-3-ethernet']);
 
 export async function readNetworkManager(files: ConfigFiles, found: FoundNames): Promise<void> {
-  const wanted = (name: string) => !/^\.|~$|\.(bak|old|orig|rpmnew|rpmsave|swp|tmp|dpkg-\w+)$/.test(name);
   for (const dir of DIRS) {
-    for (const { path, text } of await files.all(dir, wanted)) readOne(found, path, settingsOf(text, false));
+    for (const { path, text } of await files.all(dir, isKeyFile)) readOne(found, path, settingsOf(text, false));
   }
+}
+
+export function isKeyFile(name: string): boolean {
+  return !/^\.|~$|\.(bak|old|orig|rpmnew|rpmsave|swp|tmp|dpkg-\w+)$/.test(name);
 }
 
 function readOne(found: FoundNames, path: string, settings: Setting[]): void {
@@ -36,7 +40,8 @@ function readOne(found: FoundNames, path: string, settings: Setting[]): void {
   if (ETHERNET.has(type)) {
     if (name === '') found.address(mac, path);
     found.use(name, path, { mac, sure: true, ...use });
-    readMatch(found, path, get, use);
+    const fitsAll = readMatch(found, path, get, use);
+    if (name === '' && mac === '' && fitsAll) found.fitsAny = true;
     return;
   }
   found.virtual(name);
@@ -53,17 +58,22 @@ function readParent(found: FoundNames, path: string, parent: string, use: Use): 
   if (found.address(parent, path) === null) found.use(parent, path, { ...use, fixed: true });
 }
 
-/** Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. */
-function readMatch(found: FoundNames, path: string, get: (section: string, key: string) => string, use: Use): void {
+/**
+ * Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. Returns
+ * whether they fit more than one card.
+ */
+function readMatch(found: FoundNames, path: string, get: (section: string, key: string) => string, use: Use): boolean {
   const names = get('match', 'interface-name').split(/[;,\s]+/);
   const wanted = names.filter((each) => each !== '' && !each.startsWith('!')).map((each) => each.replace(/^[|&]/, ''));
   // A pattern beside the names fits the card whatever it is called.
   if (!wanted.some(isGlob)) wanted.forEach((each) => found.use(each, path, use));
-  for (const property of ['driver', 'path']) if (get('match', property)) found.byHardware(path, property);
+  const properties = ['driver', 'path'].filter((property) => get('match', property) !== '');
+  properties.forEach((property) => found.byHardware(path, property));
+  return properties.length === 0 && (wanted.length === 0 || wanted.some(isGlob));
 }
 
 /** Key files of NetworkManager before 0.9.10 wrote an address as decimal bytes: `0;12;41;1;2;3;`. */
-function byteList(text: string): string {
+export function byteList(text: string): string {
   if (!/^(\d{1,3};){5}\d{1,3};?$/.test(text)) return text;
   const bytes = text.split(';').filter(Boolean).map(Number);
   return bytes.every((byte) => byte < 256) ? bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':') : '';

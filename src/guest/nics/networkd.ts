@@ -47,5 +47,7 @@ function readNetwork(found: FoundNames, path: string, settings: Setting[]): void
   const mac = literal.length === 1 && macs.length === 1 ? (macs[0] ?? null) : null;
   literal.forEach((each) => found.use(each, path, { mac, ...use }));
   if (literal.length === 0) macs.forEach((each) => found.address(each, path));
-  for (const key of ['Driver', 'Path']) if (match(key).length > 0) found.byHardware(path, key.toLowerCase());
+  const properties = ['Driver', 'Path'].filter((key) => match(key).length > 0);
+  properties.forEach((key) => found.byHardware(path, key.toLowerCase()));
+  if (literal.length + macs.length + properties.length === 0) found.fitsAny = true;
 }

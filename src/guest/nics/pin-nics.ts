@@ -8,6 +8,7 @@ import { readSuseIfcfg } from './ifcfg-suse.js';
 import { readIfupdown } from './ifupdown.js';
 import { readLinks } from './links.js';
 import { ethernetAddress, isKernelName, isPinnable } from './names.js';
+import { renewAddresses, renewals, renewedFinding, type Renewed } from './new-addresses.js';
 import { namingOf } from './naming.js';
 import { readNetplan } from './netplan.js';
 import { readNetworkManager } from './network-manager.js';
@@ -27,6 +28,8 @@ export interface NicPlan {
   pinned: PinnedNic[];
   /** Nothing where the names hold by themselves. */
   edits: Edit[];
+  /** Files that find a card by an address, which is another now. */
+  renewed: Renewed[];
   findings: Finding[];
 }
 
@@ -42,7 +45,7 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
     await read(files, found);
   }
   const rules = await readNameRules(files);
-  const links = await readLinks(files);
+  let links = await readLinks(files);
   const cards = cardsOf(nics);
   const macs = cards.map(({ mac }) => mac);
   const names = pinnable(files, found.physical());
@@ -51,7 +54,10 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
   const { nameless } = found;
   const known = { seen: options.seen ?? [], rules: byRule, nameless, kernelNames: naming.kernelNames };
   const { pinned, findings } = assignNames(cards, names, known);
-  files.note(...findings, ...goneAddresses(found, macs));
+  const renewed = await renewAddresses(files, renewals(cards, names, found, pinned, byRule));
+  if (renewed.length > 0) links = await readLinks(files);
+  const present = new Set([...macs, ...renewed.map(({ from }) => from)]);
+  files.note(...findings, ...renewed.map(renewedFinding), ...goneAddresses(found, present));
 
   const open = pinned.filter(({ mac, name }) => found.selfPinned.get(name) !== mac);
   if (open.length > 0 && !naming.udev) {
@@ -66,7 +72,7 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
   }
   const kernels = pinned.filter(({ name }) => isKernelName(name));
   if (kernels.length > 0 && macs.length > 1) files.note(kernelNames(kernels, naming.kernelNames));
-  return { pinned, edits: files.edits(), findings: files.findings };
+  return { pinned, edits: files.edits(), renewed, findings: files.findings };
 }
 
 /** Those with an address, in its usual form, each once. */
@@ -93,8 +99,8 @@ function pinnable(files: ConfigFiles, names: FoundName[]): FoundName[] {
   return names.filter(({ name }) => isPinnable(name));
 }
 
-function goneAddresses(found: FoundNames, macs: readonly string[]): Finding[] {
-  const gone = [...found.addresses].filter(([mac]) => !macs.includes(mac)).slice(0, 20);
+function goneAddresses(found: FoundNames, present: ReadonlySet<string>): Finding[] {
+  const gone = [...found.addresses].filter(([mac]) => !present.has(mac)).slice(0, 20);
   return gone.map(([mac, path]) => ({
     id: 'guest.nic-mac',
     severity: 'warning',

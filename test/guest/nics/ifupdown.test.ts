@@ -90,7 +90,7 @@ test('a name that no card is left for is said, and nothing is pinned without a u
 });
 
 test('an empty guest is left alone', async () => {
-  assert.deepEqual(await pin(MODERN, [A, B]), { pinned: [], edits: [], findings: [] });
+  assert.deepEqual(await pin(MODERN, [A, B]), { pinned: [], edits: [], renewed: [], findings: [] });
 });
 
 test('a stanza that a mapping gives to a card is no card', async () => {
@@ -104,10 +104,20 @@ test('a stanza that a mapping gives to a card is no card', async () => {
   assert.deepEqual((await pin({ ...MODERN, [INTERFACES]: one }, [A])).edits, [link(A, 'ens192')]);
 
   const any = 'auto lo /en*=lan\niface lan inet static\n\taddress 192.0.2.5/24\n';
-  assert.deepEqual(await pin({ ...MODERN, [INTERFACES]: any }, [A]), { pinned: [], edits: [], findings: [] });
+  assert.deepEqual(await pin({ ...MODERN, [INTERFACES]: any }, [A]), {
+    pinned: [],
+    edits: [],
+    renewed: [],
+    findings: [],
+  });
 
   const byMac = `auto mac/${A}=lan\niface lan inet static\n\taddress 192.0.2.5/24\n`;
-  assert.deepEqual(await pin({ ...MODERN, [INTERFACES]: byMac }, [A]), { pinned: [], edits: [], findings: [] });
+  assert.deepEqual(await pin({ ...MODERN, [INTERFACES]: byMac }, [A]), {
+    pinned: [],
+    edits: [],
+    renewed: [],
+    findings: [],
+  });
 });
 
 test('a stanza that others inherit is no card', async () => {

@@ -72,7 +72,12 @@ test('bonds and bridges name definitions, and names with a match by name are car
 
 test('DHCP on whatever there is needs nothing; a match on the driver is said', async () => {
   const any = 'network:\n  ethernets:\n    all-en: {match: {name: "en*"}, dhcp4: true}\n';
-  assert.deepEqual(await pin({ ...MODERN, [`${NETPLAN}a.yaml`]: any }, [A]), { pinned: [], edits: [], findings: [] });
+  assert.deepEqual(await pin({ ...MODERN, [`${NETPLAN}a.yaml`]: any }, [A]), {
+    pinned: [],
+    edits: [],
+    renewed: [],
+    findings: [],
+  });
   const model = 'network:\n  ethernets:\n    nic: {match: {driver: vmxnet3}, dhcp4: true}\n';
   assert.deepEqual(ids(await pin({ ...MODERN, [`${NETPLAN}a.yaml`]: model }, [A])), ['guest.nic-match']);
 });

@@ -30,7 +30,7 @@ test('patterns and addresses need no pin; drivers and places are said', async ()
     [`${DIR}b.network`]: `[Match]\nMACAddress=${A}\n[Network]\nAddress=192.0.2.5/24\n`,
     [`${DIR}c.network`]: '[Match]\nName=!lo docker*\n[Network]\nDHCP=yes\n',
   };
-  assert.deepEqual(await pin(files, [A]), { pinned: [], edits: [], findings: [] });
+  assert.deepEqual(await pin(files, [A]), { pinned: [], edits: [], renewed: [], findings: [] });
   const hardware = { [`${DIR}d.network`]: '[Match]\nDriver=vmxnet3\nPath=pci-0000:0b:*\n[Network]\nDHCP=yes\n' };
   assert.deepEqual(ids(await pin({ ...files, ...hardware }, [A])), ['guest.nic-match', 'guest.nic-match']);
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { filesSite } from '../../../src/config.js';
-import type { VmDescription } from '../../../src/model/vm.js';
+import { vmDescription, type VmDescription } from '../../../src/model/vm.js';
 import { describePlace } from '../../../src/platforms/files/describe-place.js';
 import { openSite } from '../../../src/platforms/registry.js';
 import { CPU, DISK, envelope, item, MEMORY, SCSI, virtualSystem, wrapped } from './ovf-samples.js';
@@ -143,6 +143,21 @@ test('a machine of a directory is described by its name, and a second one of a n
   await rm(join(path, 'web01.vmx'));
   await rm(join(path, 'x.xml'));
   assert.equal(await memory(path, 'app:web#2'), 2048);
+});
+
+test('a network card whose address the package does not say gets one, and that is known of it', async () => {
+  const card = item(10, 7, { Connection: 'lan', ResourceSubType: 'VmxNet3' });
+  const said = item(10, 8, { Connection: 'lan', ResourceSubType: 'VmxNet3', Address: '00:50:56:00:00:01' });
+  const path = await folder('addresses', {
+    'app.ovf': envelope({ hardware: CPU + item(4, 2, { VirtualQuantity: 512 }) + card + said }),
+  });
+  const { nics, findings } = vmDescription.parse(await site(path).describe('app'));
+  assert.match(nics[0]?.mac ?? '', /^52:54:00:/);
+  assert.deepEqual(
+    nics.map(({ addressMade }) => addressMade),
+    [true, undefined],
+  );
+  assert.equal(findings.filter(({ id }) => id === 'nic.address-made').length, 1);
 });
 
 test('a directory that cannot be read does not hide the others', async () => {
