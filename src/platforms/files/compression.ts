@@ -52,6 +52,11 @@ export async function compressionOf(image: RandomAccess, signal?: AbortSignal): 
   return BEGINNINGS.find(([, pattern]) => pattern.test(text))?.[0] ?? null;
 }
 
+/** How a disk's file is compressed by its name, where its descriptor does not say. In a `.tgz` is no disk but an archive. */
+export function compressionOfDisk(name: string): Compression | null {
+  return /\.t[a-z0-9]+$/i.test(name) ? null : compressionOfName(name);
+}
+
 /** How a file is compressed by its name. */
 export function compressionOfName(name: string): Compression | null {
   return ENDINGS.find(([, pattern]) => pattern.test(name))?.[0] ?? null;

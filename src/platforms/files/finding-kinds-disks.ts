@@ -22,6 +22,11 @@ export const DISK_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: 'An image is marked as corrupt.',
     basis: 'QEMU, docs/interop/qcow2.txt, incompatible features.',
   },
+  'disk.cut-off': {
+    severity: 'blocking',
+    title: 'A file or a raw disk is shorter than the descriptor says.',
+    basis: 'DSP0243, References: ovf:size; DiskSection: ovf:capacity.',
+  },
   'disk.delta': {
     severity: 'blocking',
     title: 'A disk holds only what differs from another.',
@@ -69,7 +74,7 @@ export const DISK_FINDINGS: Readonly<Record<string, FindingKind>> = {
   },
   'disk.format-doubt': {
     severity: 'warning',
-    title: 'What was declared as raw looks like another format.',
+    title: 'What was declared as raw looks like another format, or compressed.',
     basis: 'The first bytes of the image.',
   },
   'disk.format-guessed': {
@@ -145,7 +150,12 @@ export const DISK_FINDINGS: Readonly<Record<string, FindingKind>> = {
   'disk.same-file': {
     severity: 'warning',
     title: 'More than one disk stands for the same file.',
-    basis: 'DSP0243, DiskSection: ovf:fileRef.',
+    basis: 'DSP0243, DiskSection: ovf:fileRef; the names of files in VMX, .vbox and libvirt XML.',
+  },
+  'disk.same-name': {
+    severity: 'blocking',
+    title: 'Disks that were different files have the same name.',
+    basis: 'libvirt, domain XML, disk source; beside the XML only the last part of a path counts.',
   },
   'disk.sector-size': {
     severity: 'blocking',

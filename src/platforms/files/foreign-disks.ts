@@ -1,4 +1,5 @@
 import type { DiskBus, VmDisk } from '../../model/vm.js';
+import { compressionOfDisk } from './compression.js';
 import type { ForeignDisk, ImageFormat } from './foreign.js';
 import { withoutDot } from './member-name.js';
 
@@ -38,7 +39,7 @@ export function foreignDisks(listed: readonly ListedDisk[]): { disks: VmDisk[]; 
     id: ids[index]!,
     reference: withoutDot(each.reference),
     format: each.format,
-    compression: null,
+    compression: compressionOfDisk(each.reference),
     fileBytes: null,
     chunkBytes: null,
   }));

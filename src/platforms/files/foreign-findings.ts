@@ -1,4 +1,5 @@
 import { blocking, info, warning, type Finding } from '../../model/finding.js';
+import type { VmDisk } from '../../model/vm.js';
 import { listed, quoted } from './foreign-values.js';
 
 /** What more than one kind of descriptor has and the copy will not, in one wording. */
@@ -267,4 +268,24 @@ export function settingsLeft(names: readonly string[]): Finding[] {
       ),
     },
   ];
+}
+
+export function filesTwice(groups: readonly string[]): Finding[] {
+  if (groups.length === 0) return [];
+  return [
+    {
+      id: 'disk.same-file',
+      ...warning(
+        `More than one disk stands for the same file (${listed(groups)}); each gets a copy of it.`,
+        'Leave those behind with excludeDisks that the guest does not need.',
+      ),
+    },
+  ];
+}
+
+/** Disks that stand for the same file. */
+export function sameFile(disks: readonly Pick<VmDisk, 'id' | 'path'>[]): string[] {
+  const byPath = new Map<string, string[]>();
+  for (const { id, path } of disks) if (path !== null) byPath.set(path, [...(byPath.get(path) ?? []), id]);
+  return [...byPath.values()].filter((ids) => ids.length > 1).map((ids) => listed(ids));
 }

@@ -28,6 +28,8 @@ export interface ForeignDisk {
   fileBytes: number | null;
   /** Size of the pieces that the file was cut into (OVF `ovf:chunkSize`), named `<reference>.000000000` on. */
   chunkBytes: number | null;
+  /** The unit of the declared size, which may be rounded up to it (`ovf:capacityAllocationUnits`); absent where it is exact. */
+  sizeUnitBytes?: number;
 }
 
 export const COMPRESSIONS = ['gzip', 'bzip2', 'xz', 'zstd'] as const;

@@ -1,5 +1,6 @@
 import { blocking, info, warning, type Finding } from '../../model/finding.js';
-import type { ImageFormat } from './foreign.js';
+import { compressionOf } from './compression.js';
+import type { Compression, ImageFormat } from './foreign.js';
 import { HeaderReader, SECTOR_BYTES, unaligned, type HeaderParts, type ImageHeader } from './image-header.js';
 import { isVdi, readVdi } from './image-vdi.js';
 import { isVhd, readVhd } from './image-vhd.js';
@@ -58,8 +59,10 @@ export async function inspectImage(
     findings: [],
   };
   from.diskBytes(header.sizeBytes);
+  const packed = format === 'raw' ? await compressionOf(image, signal) : null;
   header.findings = [
     ...(looksLike !== null && looksLike !== format ? [doubt(image.name, format, looksLike)] : []),
+    ...(packed === null ? [] : [compressed(image.name, packed)]),
     ...(parts.findings ?? []),
     ...cannotHold(image.name, header),
   ];
@@ -102,6 +105,16 @@ function doubt(image: string, format: ImageFormat, looksLike: ImageFormat): Find
     ...warning(
       `${image} is read as ${format}, as declared, but its content looks like ${looksLike}.`,
       'See which of both it is; what a guest writes can look like that.',
+    ),
+  };
+}
+
+function compressed(image: string, how: Compression): Finding {
+  return {
+    id: 'disk.format-doubt',
+    ...warning(
+      `${image} is read as raw, as declared, but its content looks compressed (${how}).`,
+      'If it is, say so by the end of its name (.gz, .bz2, .xz, .zst) or by ovf:compression: it is unpacked then.',
     ),
   };
 }

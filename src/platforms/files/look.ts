@@ -66,12 +66,7 @@ async function lookAt(
     const bytes = chain.layers.flatMap(({ member, extents }) => [member, ...extents]).map((each) => each.sizeBytes);
     const findings = [
       ...all.map((each) => ({ ...each, message: `Disk ${disk.id}: ${each.message}` })),
-      ...(declaredBytes > 0 && declaredBytes !== header.sizeBytes
-        ? [sizeDiffers(disk, declaredBytes, header.sizeBytes)]
-        : []),
-      ...(disk.fileBytes !== null && disk.compression === null && disk.fileBytes !== member.sizeBytes
-        ? [fileDiffers(disk, disk.fileBytes, member.sizeBytes)]
-        : []),
+      ...sizesAgainst(disk, declaredBytes, { sizeBytes: header.sizeBytes, fileBytes: member.sizeBytes, format }),
     ];
     const taken = bytes.reduce((sum, each) => sum + each, 0);
     const allocatedBytes = Math.min(header.allocatedBytes ?? taken, header.sizeBytes);
@@ -79,6 +74,32 @@ async function lookAt(
   } finally {
     await chain.close();
   }
+}
+
+/**
+ * The sizes that the descriptor declares, of the file and of the disk, against those found. Less is there than should be
+ * where the file is shorter, or a raw disk is: what else an image lacks shows in its tables, before anything is copied.
+ */
+function sizesAgainst(
+  disk: ForeignDisk,
+  declaredBytes: number,
+  found: { sizeBytes: number; fileBytes: number; format: ImageFormat },
+): Finding[] {
+  const { sizeBytes, fileBytes, format } = found;
+  const findings: Finding[] = [];
+  const saidFile = disk.compression === null ? disk.fileBytes : null;
+  // oVirt writes the size of the disk there, whatever its format takes.
+  const fileShort = saidFile !== null && fileBytes < saidFile && (format === 'raw' || saidFile !== sizeBytes);
+  const diskShort = format === 'raw' && declaredBytes - sizeBytes >= (disk.sizeUnitBytes ?? 1);
+  if (fileShort || diskShort) {
+    const [is, wanted] = fileShort ? [fileBytes, saidFile] : [sizeBytes, declaredBytes];
+    findings.push(cutOff(disk, is, wanted));
+  }
+  if (declaredBytes > 0 && declaredBytes !== sizeBytes && !diskShort) {
+    findings.push(sizeDiffers(disk, declaredBytes, sizeBytes));
+  }
+  if (saidFile !== null && saidFile !== fileBytes && !fileShort) findings.push(fileDiffers(disk, saidFile, fileBytes));
+  return findings;
 }
 
 /** Opens a disk's image with all that it stands on; a compressed one is unpacked until the chain is closed. */
@@ -147,6 +168,16 @@ function sizeDiffers({ id }: ForeignDisk, declared: number, found: number): Find
     ...warning(
       `Disk ${id} is of ${declared} bytes by the descriptor and of ${found} by its image; the image counts.`,
       'See whether the files belong together.',
+    ),
+  };
+}
+
+function cutOff({ id, reference }: ForeignDisk, found: number, declared: number): Finding {
+  return {
+    id: 'disk.cut-off',
+    ...blocking(
+      `Disk ${id} (${quoted(reference ?? '')}) has ${found} bytes, and the descriptor says ${declared}: it is cut off, or of another export.`,
+      'Copy or export it again; waive this finding where you know that the descriptor is wrong.',
     ),
   };
 }

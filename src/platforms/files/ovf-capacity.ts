@@ -19,11 +19,7 @@ export function capacityOf(
   properties: ReadonlyMap<string, string>,
   findings: Finding[],
 ): number | null {
-  // oVirt's own form has GiB in `ovf:size`.
-  const [said, units] =
-    disk.get('capacity') !== null
-      ? [disk.get('capacity'), disk.get('capacityAllocationUnits') ?? 'byte']
-      : [disk.get('size'), 'byte * 2^30'];
+  const { said, units } = saidOf(disk);
   if (said === null) return null;
   const unit = unitBytes(units);
   const key = /^\$\{(.{1,255})\}$/.exec(said)?.[1];
@@ -43,6 +39,18 @@ export function capacityOf(
     return null;
   }
   return wholeNumber(text, `the capacity of disk ${id}`, what, 0, Math.floor(MAX_DISK_BYTES / unit)) * unit;
+}
+
+/** The unit in which the disk declares its size; 1 where it declares none that is known. */
+export function capacityUnitOf(disk: OvfNode): number {
+  return unitBytes(saidOf(disk).units) ?? 1;
+}
+
+/** oVirt's own form has GiB in `ovf:size`. */
+function saidOf(disk: OvfNode): { said: string | null; units: string } {
+  const said = disk.get('capacity');
+  if (said === null) return { said: disk.get('size'), units: 'byte * 2^30' };
+  return { said, units: disk.get('capacityAllocationUnits') ?? 'byte' };
 }
 
 /** Values by `[class.]key[.instance]` (DSP0243, "ProductSection"), of the innermost section that has them. */

@@ -107,16 +107,3 @@ export function removableMedium(): Finding {
     ),
   };
 }
-
-export function filesTwice(groups: readonly string[]): Finding[] {
-  if (groups.length === 0) return [];
-  return [
-    {
-      id: 'disk.same-file',
-      ...warning(
-        `More than one disk stands for the same file (${listed(groups)}); each gets a copy of it.`,
-        'Leave those behind with excludeDisks that the guest does not need.',
-      ),
-    },
-  ];
-}

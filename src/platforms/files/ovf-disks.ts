@@ -2,12 +2,11 @@ import { ofDisk, type Finding } from '../../model/finding.js';
 import type { DiskBus, VmDescription, VmDisk } from '../../model/vm.js';
 import type { ForeignDisk, ImageFormat } from './foreign.js';
 import { attachmentOf, fileOf, type Attachment } from './ovf-attachment.js';
-import { capacityOf } from './ovf-capacity.js';
+import { capacityOf, capacityUnitOf } from './ovf-capacity.js';
 import { diskFindings, noController, noImage, removableMedium } from './ovf-disk-findings.js';
 import { isTrue, type OvfEnvelope, type OvfReference } from './ovf-envelope.js';
 import { controllersOf, type OvfController, type OvfItem } from './ovf-items.js';
 import type { OvfNode } from './ovf-node.js';
-import { listed } from './foreign-values.js';
 import { formatOf, isOptical } from './ovf-values.js';
 
 /** Hard disks and drives of one virtual system. */
@@ -162,7 +161,8 @@ function drive(item: OvfItem, controller: OvfController | null): VmDescription['
   return item.kind === 'floppy' ? { kind: 'floppy', bus: 'fdc' } : { kind: 'cdrom', bus: controller?.bus ?? 'ide' };
 }
 
-function foreignDisk(id: string, { file, format }: Placed): ForeignDisk {
+function foreignDisk(id: string, { file, format, disk }: Placed): ForeignDisk {
+  const sizeUnitBytes = disk === null ? 1 : capacityUnitOf(disk);
   return {
     id,
     reference: file?.href ?? null,
@@ -170,6 +170,7 @@ function foreignDisk(id: string, { file, format }: Placed): ForeignDisk {
     compression: file?.compression ?? null,
     fileBytes: file?.sizeBytes ?? null,
     chunkBytes: file?.chunkBytes ?? null,
+    ...(sizeUnitBytes > 1 ? { sizeUnitBytes } : {}),
   };
 }
 
@@ -217,11 +218,4 @@ function bootSequence(placed: readonly Placed[], bootOrder: readonly string[]) {
 /** One of each id and message. */
 function once(findings: readonly Finding[]): Finding[] {
   return [...new Map(findings.map((each) => [`${each.id} ${each.message}`, each])).values()];
-}
-
-/** Disks that stand for the same file. */
-export function sameFile(disks: readonly VmDisk[]): string[] {
-  const byPath = new Map<string, string[]>();
-  for (const { id, path } of disks) if (path !== null) byPath.set(path, [...(byPath.get(path) ?? []), id]);
-  return [...byPath.values()].filter((ids) => ids.length > 1).map((ids) => listed(ids));
 }

@@ -3,6 +3,7 @@ import type { Compression } from './foreign.js';
 import { withoutDot } from './member-name.js';
 import { parseEnvelope, type OvfNode } from './ovf-node.js';
 import { hostile, plainText, quoted, wholeNumber } from './foreign-values.js';
+import { compressionOfDisk } from './compression.js';
 import { compressionOf } from './ovf-values.js';
 
 /** What all virtual systems of an envelope share: files, disks, networks, the choice of a configuration. */
@@ -119,7 +120,7 @@ function referenceOf(file: OvfNode, id: string, href: string, what: string, find
     href,
     sizeBytes:
       size === null ? null : wholeNumber(size, `the size of ${quoted(href)}`, what, 0, Number.MAX_SAFE_INTEGER),
-    compression: compression ?? null,
+    compression: packed === null ? compressionOfDisk(href) : (compression ?? null),
     chunkBytes:
       chunk === null
         ? null

@@ -5,15 +5,15 @@ import { attachmentOf, fileOf } from './ovf-attachment.js';
 import { bootOrderOf } from './ovf-boot.js';
 import { propertiesOf } from './ovf-capacity.js';
 import { machineFacts } from './ovf-dialects.js';
-import { filesTwice, shareable } from './ovf-disk-findings.js';
-import { describeDisks, sameFile, type FoundDisks } from './ovf-disks.js';
+import { shareable } from './ovf-disk-findings.js';
+import { describeDisks, type FoundDisks } from './ovf-disks.js';
 import { readEnvelope, type OvfEnvelope, type OvfReference, type OvfSystem } from './ovf-envelope.js';
 import { describeCpu, describeNics, memoryBytes } from './ovf-hardware.js';
 import { itemsOf, type OvfItem } from './ovf-items.js';
 import type { MachineFacts } from './ovf-machine.js';
 import type { OvfNode } from './ovf-node.js';
 import { deviceFindings, left, sectionFindings } from './ovf-sections.js';
-import { firmwareMismatch } from './foreign-findings.js';
+import { filesTwice, firmwareMismatch, sameFile } from './foreign-findings.js';
 import { dashedUuid, listed, plainText } from './foreign-values.js';
 
 export type { OvfReference } from './ovf-envelope.js';

@@ -2,6 +2,7 @@ import { VmferryError } from '../../errors.js';
 import type { VmDescription } from '../../model/vm.js';
 import { parseXml, type XmlElement } from '../xml.js';
 import type { ForeignVm } from './foreign.js';
+import { filesTwice, sameFile } from './foreign-findings.js';
 import { foreignDisks } from './foreign-disks.js';
 import { dashedUuid, hostile, MAX_CPUS, plainText, quoted, wholeNumber } from './foreign-values.js';
 import { describeAudio, describeNics, serialPorts } from './vbox-devices.js';
@@ -57,6 +58,7 @@ export function parseVbox(text: string, what: string): ForeignVm {
     findings: [
       ...machineFindings(machine, hardware, { uefi, newer: version > NEWEST ? `1.${version}` : null }),
       ...listed.findingsOf(disks.map(({ id }) => id)),
+      ...filesTwice(sameFile(disks)),
       ...nicFindings,
     ],
   };

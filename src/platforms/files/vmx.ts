@@ -1,5 +1,6 @@
 import type { VmDescription } from '../../model/vm.js';
 import type { ForeignVm } from './foreign.js';
+import { filesTwice, sameFile } from './foreign-findings.js';
 import { foreignDisks } from './foreign-disks.js';
 import { dashedUuid, hostile, MAX_CPUS, MAX_MEMORY_BYTES } from './foreign-values.js';
 import { describeNics, describeSound, serialPorts } from './vmx-devices.js';
@@ -54,6 +55,7 @@ export function parseVmx(text: string, what: string): ForeignVm {
     findings: [
       ...machineFindings(vmx, { uefi, tpm: hasTpm(vmx) }),
       ...listed.findings,
+      ...filesTwice(sameFile(disks)),
       ...diskFindings(
         vmx,
         listed.disks.map((each, index) => ({ ...each, id: disks[index]!.id })),

@@ -103,6 +103,7 @@ export const CASES: Record<string, Case> = {
     ({ qcow2 }) => ({ 'a.qcow2': changed(qcow2, (copy) => copy.writeBigUInt64BE(2n, 72)) }),
     ({ qcow2 }) => ({ 'a.qcow2': qcow2 }),
   ],
+  'disk.cut-off': [() => rawDisk(7, 3), () => rawDisk(7, 7)],
   'disk.delta': [() => ovf({ disks: DISKS.replace('ovf:diskId', 'ovf:parentRef="d0" ovf:diskId') }), () => ovf()],
   'disk.differencing': [() => withParent('0000abcd'), () => descriptor(EXTENT)],
   'disk.dirty': [
@@ -117,7 +118,7 @@ export const CASES: Record<string, Case> = {
   ],
   'disk.extent-not-read': [() => descriptor(EXTENT, 'RW 100 ZERO'), () => descriptor(EXTENT)],
   'disk.file-size': [
-    ({ vmdk }) => ovf({}, { 'disk1.vmdk': vmdk }),
+    ({ vmdk }) => ovf({ files: FILES.replace('70000', '5') }, { 'disk1.vmdk': vmdk }),
     ({ vmdk }) => ovf({ files: FILES.replace('70000', String(vmdk.length)) }, { 'disk1.vmdk': vmdk }),
   ],
   'disk.footer-missing': [
@@ -169,6 +170,10 @@ export const CASES: Record<string, Case> = {
   ],
   'disk.redo-log': [() => vmx(disk('scsi0:0.redo = "./a.vmdk.REDO_x"')), () => vmx(disk('scsi0:0.redo = ""'))],
   'disk.same-file': [() => twoDisks('f1'), () => twoDisks('f2')],
+  'disk.same-name': [
+    () => domain(sources('/pool1/d.qcow2', '/pool2/d.qcow2')),
+    () => domain(sources('/pool1/d.qcow2', '/pool1/d.qcow2')),
+  ],
   'disk.sector-size': [
     ({ vhdx }) => ({
       'a.vhdx': changed(vhdx, (copy) => {
@@ -353,4 +358,17 @@ function twoDisks(second: string): Files {
     disks,
     hardware: ALL + item(17, 5, { Parent: 3, AddressOnParent: 1, HostResource: 'ovf:/disk/d2' }),
   });
+}
+
+/** A raw disk by its declared and its real MiB. */
+function rawDisk(declared: number, real: number): Files {
+  const files = `<File ovf:id="f1" ovf:href="disk1.raw" ovf:size="${declared * 2 ** 20}"/>`;
+  const disks = `<Disk ovf:diskId="d1" ovf:fileRef="f1" ovf:capacity="${declared * 2 ** 20}" ovf:format="http://example.net/raw"/>`;
+  return ovf({ files, disks }, { 'disk1.raw': Buffer.alloc(real * 2 ** 20) });
+}
+
+function sources(...paths: string[]): string {
+  const disk = (path: string, nth: number) =>
+    `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${path}'/><target dev='vd${'ab'.charAt(nth)}' bus='virtio'/></disk>`;
+  return `<devices>${paths.map(disk).join('')}</devices>`;
 }

@@ -36,7 +36,15 @@ test('a plain machine is described with nothing left over', () => {
   assert.deepEqual(vm, PLAIN);
   assert.deepEqual(ids, []);
   assert.deepEqual(disks, [
-    { id: 'sda', reference: 'disk1.vmdk', format: 'vmdk', compression: null, fileBytes: 70000, chunkBytes: null },
+    {
+      id: 'sda',
+      reference: 'disk1.vmdk',
+      format: 'vmdk',
+      compression: null,
+      fileBytes: 70000,
+      chunkBytes: null,
+      sizeUnitBytes: 2 ** 30,
+    },
   ]);
   assert.deepEqual(references, [
     { id: 'f1', href: 'disk1.vmdk', sizeBytes: 70000, compression: null, chunkBytes: null },
@@ -318,6 +326,7 @@ test('Microsoft: VHD and VHDX, IDE by place, second generation is UEFI', () => {
   assert.deepEqual(found.ids, []);
   assert.deepEqual(found.disks[1], {
     ...{ id: 'hdd', reference: 'b.vhd', format: 'vpc', compression: 'gzip', fileBytes: null, chunkBytes: 2 ** 31 },
+    sizeUnitBytes: 2 ** 30,
   });
 });
 
