@@ -59,7 +59,8 @@ async function changeLines(
   await files.write(path, replaceAll(text, replacements));
 }
 
-function fieldsOf(line: string, start: number): Field[] {
+/** Of a line of fstab(5) or crypttab(5). */
+export function fieldsOf(line: string, start: number): Field[] {
   return [...line.matchAll(/[^ \t\r]+/g)].map((match) => ({
     // getmntent(3): blanks and backslashes in a field are written in octal.
     value: match[0].replace(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))),

@@ -5,6 +5,7 @@ import type { InspectedGuest } from '../../model/guest.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { GuestDisks } from '../../platforms/platform.js';
 import { applianceTree } from '../appliance-tree.js';
+import { diskNames } from '../disk-names.js';
 import { inspectGuest } from '../inspect/inspect-guest.js';
 import { lookInside } from '../inspect/look-inside.js';
 import { inAppliance } from '../open-appliance.js';
@@ -46,13 +47,9 @@ export async function convertGuest(
       return { guest, decision, changes: [], findings };
     }
     await mountForWriting(appliance, guest);
-    const done = await convertLightly(
-      appliance,
-      applianceTree(appliance),
-      vm,
-      guestDevices(appliance.devices, guest.filesystems, vm),
-      options,
-    );
+    const tree = applianceTree(appliance);
+    const devices = guestDevices(appliance.devices, guest.filesystems, vm, await diskNames(tree));
+    const done = await convertLightly(appliance, tree, vm, devices, options);
     const left = findings.filter(({ id }) => !MENDED.has(id));
     return { guest, decision, changes: done.changes, findings: [...left, ...done.findings] };
   });
