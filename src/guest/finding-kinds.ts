@@ -31,7 +31,8 @@ export const GUEST_FINDINGS = {
   },
   'guest.nic-match': {
     severity: 'warning',
-    title: 'A file finds a network card by something that is otherwise at the target: its driver, its path.',
+    title:
+      'A file finds a network card by something that may be otherwise at the target: its driver, its path, a pattern of names.',
     basis: 'systemd.link(5), systemd.network(5), the reference of netplan: properties to match.',
   },
   'guest.nic-no-udev': {
@@ -64,6 +65,11 @@ export const GUEST_FINDINGS = {
     severity: 'warning',
     title: 'The guest configures network cards that the machine does not have.',
     basis: "The names in the guest's files, against the cards that the machine is described with.",
+  },
+  'guest.nic-pattern': {
+    severity: 'info',
+    title: 'A network card is held to a name that was made to fit a pattern by which a file finds it.',
+    basis: 'The patterns in the files; names such as ens192 follow the place of a card on its bus.',
   },
   'guest.nic-unclear': {
     severity: 'warning',

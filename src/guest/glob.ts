@@ -13,7 +13,7 @@ export function isGlob(text: string): boolean {
 /** Whether the whole of `text` matches. Only the last `*` is ever taken back, which is enough. */
 export function matchesGlob(pattern: string, text: string): boolean {
   if (pattern.length > MAX_PATTERN_CHARS || text.length > MAX_PATTERN_CHARS) return false;
-  const parts = pattern.match(/\[[!^]?\]?[^\]]*\]|[^]/g) ?? [];
+  const parts = partsOf(pattern);
   let at = 0;
   let part = 0;
   let star = -1;
@@ -34,6 +34,25 @@ export function matchesGlob(pattern: string, text: string): boolean {
   }
   while (parts[part] === '*') part += 1;
   return part === parts.length;
+}
+
+function partsOf(pattern: string): string[] {
+  return pattern.match(/\[[!^]?\]?[^\]]*\]|[^]/g) ?? [];
+}
+
+/** The last digits first: the first ones are soonest taken. */
+const SAMPLES = 'v9876543210abcdefghijklmnopqrstuwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.';
+
+/** A text that matches, with `filler` in the place of each `*`; null where none is found. */
+export function exampleOf(pattern: string, filler: string): string | null {
+  if (pattern.length > MAX_PATTERN_CHARS) return null;
+  const text = partsOf(pattern)
+    .map((part) => {
+      if (part === '*') return filler;
+      return isGlob(part) ? ([...SAMPLES].find((each) => matchesOne(part, each)) ?? '') : part;
+    })
+    .join('');
+  return matchesGlob(pattern, text) ? text : null;
 }
 
 function matchesOne(part: string, character: string): boolean {

@@ -1,12 +1,13 @@
 import type { Finding } from '../../model/finding.js';
 import { shown } from '../config-files.js';
-import type { FoundName } from './found-names.js';
+import type { FoundName, FoundPattern } from './found-names.js';
+import { nameByPatterns, robbedBy } from './patterns.js';
 import { choose, unclear } from './choose.js';
 import { byNumber, ethernetAddress } from './names.js';
 
 /** Which card has which name, and how that is known, best first. */
 
-export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'name' | 'only-one' | 'in-use' | 'order';
+export type Evidence = 'agent' | 'config-mac' | 'udev-rule' | 'name' | 'only-one' | 'in-use' | 'order' | 'pattern';
 
 /** A network card as the machine is described with it. */
 export interface Card {
@@ -32,6 +33,7 @@ export interface Known {
   nameless: ReadonlySet<string>;
   /** Whether cards have the kernel's names, such as `eth0`, unless something says otherwise. */
   kernelNames: boolean;
+  patterns: readonly FoundPattern[];
 }
 
 /** `cards` in the order of the machine's description; `names` as the configuration has them. */
@@ -74,10 +76,13 @@ export function assignNames(
   const likely = [...freeMacs].filter((mac) => !known.nameless.has(mac));
   const unnamed = [...likely, ...[...freeMacs].filter((mac) => known.nameless.has(mac))];
   const rest = [...freeNames.values()];
-  const chosen = choose(rest, { cards: unnamed.length, likely: likely.length, all: macs.length, ...known });
+  const best = choose(rest, { cards: unnamed.length, likely: likely.length, all: macs.length, ...known });
+  const theirs = best?.names ?? [];
+  const robbed = theirs.length === unnamed.length ? robbedBy(theirs, pinned, known) : [];
+  const chosen = robbed.length === 0 ? best : null;
   const [only] = chosen?.names ?? [];
   if (!chosen) {
-    findings.push(unclear(rest));
+    findings.push(unclear(rest, robbed));
   } else if (only && chosen.names.length === 1 && likely.length === 1 && chosen.why !== 'number') {
     take(likely[0] ?? '', only.name, chosen.why === 'all' ? 'only-one' : 'in-use');
   } else if (chosen.names.length > 0) {
@@ -94,6 +99,9 @@ export function assignNames(
     });
   }
   if (chosen) findings.push(...left([...freeNames.values()]));
+  const fitted = nameByPatterns(cards, pinned, known, chosen !== null);
+  pinned.push(...fitted.pinned);
+  findings.push(...fitted.findings);
   return { pinned: pinned.sort((a, b) => macs.indexOf(a.mac) - macs.indexOf(b.mac)), findings };
 }
 

@@ -1,6 +1,6 @@
 import type { Finding } from '../../model/finding.js';
 import { shown } from '../config-files.js';
-import { STARTED, type FoundName } from './found-names.js';
+import { STARTED, type FoundName, type FoundPattern } from './found-names.js';
 import { byNumber, isKernelName } from './names.js';
 
 /**
@@ -56,8 +56,10 @@ function rank(name: FoundName): number {
   return name.macs.size > 0 ? name.rank - 2 * STARTED : name.rank;
 }
 
-export function unclear(names: readonly FoundName[]): Finding {
-  const list = names.slice(0, 20).map(({ name, path }) => `${shown(name)} (${shown(path)})`);
+/** `patterns`: those for which no card would be left. */
+export function unclear(names: readonly FoundName[], patterns: readonly FoundPattern[]): Finding {
+  const all = [...names, ...patterns.map(({ words, path }) => ({ name: words.join(' '), path }))];
+  const list = all.slice(0, 20).map(({ name, path }) => `${shown(name)} (${shown(path)})`);
   return {
     id: 'guest.nic-unclear',
     severity: 'warning',

@@ -1,5 +1,7 @@
 import { shown, type ConfigFiles } from '../config-files.js';
+import { isGlob } from '../glob.js';
 import { ethernetAddress, isInterfaceName, looksVirtual, physicalBase } from './names.js';
+import { fitsAnywhere, isForCards } from './patterns.js';
 
 /** A network card that the guest's configuration names. */
 export interface FoundName {
@@ -10,6 +12,25 @@ export interface FoundName {
   path: string;
   /** How likely it is in use, by the best that is said of it anywhere. */
   rank: number;
+}
+
+/** A network card that the guest's configuration finds by patterns of names, any of which may fit. */
+export interface FoundPattern {
+  words: string[];
+  path: string;
+  rank: number;
+  /** The cards that it is for; none: any. */
+  macs: string[];
+}
+
+/** By what a configuration finds a card: all that is said has to fit. */
+export interface Wanted {
+  /** Names and patterns (glob(7)), of which one has to fit. */
+  words: readonly string[];
+  /** Addresses, of which it has to have one. */
+  macs: readonly string[];
+  /** Properties that are others at the target, such as its driver. */
+  hardware: readonly string[];
 }
 
 /** What a mention says of a name: what is not started at boot, or has no address of its own, is more often a leftover. */
@@ -30,6 +51,10 @@ export const STARTED = 2;
 
 /** More cards than any machine has. */
 const MAX_NAMES = 500;
+/** More patterns than people write, in one place and in all; each is held against each. */
+const MAX_PATTERNS = 20;
+/** The longest name has 15 characters. */
+const MAX_PATTERN_CHARS = 64;
 
 /** What the readers of the several network systems find. */
 export class FoundNames {
@@ -43,6 +68,7 @@ export class FoundNames {
   readonly plain = new Set<string>();
   /** Whether some configuration is for whatever card there is. */
   fitsAny = false;
+  readonly patterns: FoundPattern[] = [];
   private readonly names = new Map<string, FoundName & { sure: boolean }>();
   private readonly made = new Set<string>();
   private readonly strange = new Set<string>();
@@ -70,6 +96,26 @@ export class FoundNames {
     if (mac) found.macs.add(mac);
     else if (given === name && (more.sure === true || more.mac !== undefined)) this.plain.add(name);
     this.names.set(name, found);
+  }
+
+  /** A card that is found by what it is; what is empty does not matter. */
+  find({ words, macs, hardware }: Wanted, path: string, use: Use & { sure?: boolean }): void {
+    hardware.forEach((property) => this.byHardware(path, property.toLowerCase()));
+    const short = words.filter((each) => isForCards(each) && each.length <= MAX_PATTERN_CHARS);
+    const patterns = hardware.length > 0 ? [] : short.slice(0, MAX_PATTERNS);
+    // A pattern that fits whatever a card is called makes the names beside it no matter.
+    const names = fitsAnywhere(patterns) ? [] : words.filter((each) => !isGlob(each));
+    const mac = names.length === 1 && macs.length === 1 ? (macs[0] ?? null) : null;
+    names.forEach((each) => this.use(each, path, { mac, ...use }));
+    if (names.length > 0 && patterns.length === 0) return;
+    const own = macs.flatMap((each) => this.address(each, path) ?? []);
+    if (macs.length + hardware.length === 0) this.fitsAny = true;
+    if (patterns.length === 0 || (macs.length > 0 && own.length === 0)) return;
+    if (this.patterns.length >= MAX_PATTERNS) {
+      this.files.skip(path, `the guest finds network cards by more than ${MAX_PATTERNS} patterns`);
+      return;
+    }
+    this.patterns.push({ words: patterns, path, rank: rankOf(use), macs: own });
   }
 
   /** A name of something that software makes: a bond, bridge, VLAN, tunnel, or of a wireless card. */

@@ -159,6 +159,10 @@ function useAll(found: FoundNames, { started, stanzas, templates, mapped }: Inte
   for (const { word, stanza, path } of started) {
     if (isName(word)) found.use(word, path, { started: installed, fixed: stanzas.get(stanza)?.fixed ?? false });
     else if (word.startsWith('mac/')) found.address(word.slice('mac/'.length), path);
+    else if (stanzas.has(stanza) && namePattern(word) !== null) {
+      const use = { started: installed, fixed: stanzas.get(stanza)?.fixed ?? false };
+      found.find({ words: [namePattern(word) ?? ''], macs: [], hardware: [] }, path, use);
+    }
   }
   const logical = new Set(started.filter(({ word, stanza }) => word !== stanza).map(({ stanza }) => stanza));
   for (const [name, { path, fixed, below }] of [...stanzas].slice(0, MAX_STANZAS)) {
@@ -178,10 +182,15 @@ function isName(word: string): boolean {
   return !isPattern(word) && !word.includes(']');
 }
 
-/** A second slash sets off the number of a match, which says nothing of the name. */
 function fitsPattern(word: string, name: string): boolean {
-  const [kind = '', pattern = ''] = word.includes('/') ? word.split('/') : ['', word];
-  return kind === '' && matchesGlob(pattern, name);
+  const pattern = namePattern(word);
+  return pattern !== null && matchesGlob(pattern, name);
+}
+
+/** Null where it is not the name that has to fit. A second slash sets off the number of a match. */
+function namePattern(word: string): string | null {
+  const [kind, pattern = ''] = word.includes('/') ? word.split('/') : ['', word];
+  return kind === '' ? pattern : null;
 }
 
 /** Whether there is a service that reads the file; where no services are seen at all, there may be. */

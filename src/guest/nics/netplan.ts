@@ -1,6 +1,5 @@
 import { isMap, isScalar, parse, parseDocument } from 'yaml';
 import type { ConfigFiles } from '../config-files.js';
-import { isGlob } from '../glob.js';
 import type { FoundNames } from './found-names.js';
 import { ethernetAddress } from './names.js';
 
@@ -98,11 +97,13 @@ function readCard(found: FoundNames, path: string, id: string, settings: Plan, m
     const address = ethernetAddress(mac);
     if (address && !name) found.selfPinned.set(newName, address);
   }
-  if (name && !isGlob(name) && !newName) found.use(name, path, { mac, sure: true, ...use });
-  else if (mac) found.address(mac, path);
-  const properties = ['driver', 'path'].filter((property) => match.has(property));
-  properties.forEach((property) => found.byHardware(path, property));
-  if (!newName && !mac && properties.length === 0 && (!name || isGlob(name))) found.fitsAny = true;
+  const hardware = ['driver', 'path'].filter((property) => match.has(property));
+  if (!newName) {
+    found.find({ words: name ? [name] : [], macs: mac ? [mac] : [], hardware }, path, { ...use, sure: true });
+    return;
+  }
+  found.address(mac, path);
+  hardware.forEach((property) => found.byHardware(path, property));
 }
 
 function readMade(found: FoundNames, path: string, id: string, settings: Plan, ids: ReadonlySet<string>): void {

@@ -1,5 +1,4 @@
 import type { ConfigFiles } from '../config-files.js';
-import { isGlob } from '../glob.js';
 import { lastValue, settingsOf, type Setting } from '../sections.js';
 import type { FoundNames, Use } from './found-names.js';
 
@@ -38,10 +37,9 @@ function readOne(found: FoundNames, path: string, settings: Setting[]): void {
     fixed: port || manual,
   };
   if (ETHERNET.has(type)) {
-    if (name === '') found.address(mac, path);
-    found.use(name, path, { mac, sure: true, ...use });
-    const fitsAll = readMatch(found, path, get, use);
-    if (name === '' && mac === '' && fitsAll) found.fitsAny = true;
+    const hardware = ['driver', 'path'].filter((property) => get('match', property) !== '');
+    const words = name === '' ? matchedNames(get('match', 'interface-name')) : [name];
+    found.find({ words, macs: mac === '' ? [] : [mac], hardware }, path, { ...use, sure: true });
     return;
   }
   found.virtual(name);
@@ -58,18 +56,10 @@ function readParent(found: FoundNames, path: string, parent: string, use: Use): 
   if (found.address(parent, path) === null) found.use(parent, path, { ...use, fixed: true });
 }
 
-/**
- * Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. Returns
- * whether they fit more than one card.
- */
-function readMatch(found: FoundNames, path: string, get: (section: string, key: string) => string, use: Use): boolean {
-  const names = get('match', 'interface-name').split(/[;,\s]+/);
-  const wanted = names.filter((each) => each !== '' && !each.startsWith('!')).map((each) => each.replace(/^[|&]/, ''));
-  // A pattern beside the names fits the card whatever it is called.
-  if (!wanted.some(isGlob)) wanted.forEach((each) => found.use(each, path, use));
-  const properties = ['driver', 'path'].filter((property) => get('match', property) !== '');
-  properties.forEach((property) => found.byHardware(path, property));
-  return properties.length === 0 && (wanted.length === 0 || wanted.some(isGlob));
+/** Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. */
+function matchedNames(list: string): string[] {
+  const names = list.split(/[;,\s]+/).filter((each) => each !== '' && !each.startsWith('!'));
+  return names.map((each) => each.replace(/^[|&]/, ''));
 }
 
 /** Key files of NetworkManager before 0.9.10 wrote an address as decimal bytes: `0;12;41;1;2;3;`. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ConfigFile, ConfigFiles } from '../config-files.js';
-import { isGlob, matchesGlob } from '../glob.js';
+import { matchesGlob } from '../glob.js';
 import { lastValue, listValue, settingsOf, type Setting } from '../sections.js';
 import type { FoundNames } from './found-names.js';
 
@@ -41,13 +41,6 @@ function readNetwork(found: FoundNames, path: string, settings: Setting[]): void
   if (notEthernet) return wanted.forEach((each) => found.virtual(each));
 
   const macs = match('MACAddress', 'PermanentMACAddress');
-  // `en*` beside the names fits the card whatever it is called at the target.
-  const fitsAll = wanted.some((each) => isGlob(each) && matchesGlob(each, 'ens3') && matchesGlob(each, 'enp1s0'));
-  const literal = fitsAll ? [] : wanted.filter((each) => !isGlob(each));
-  const mac = literal.length === 1 && macs.length === 1 ? (macs[0] ?? null) : null;
-  literal.forEach((each) => found.use(each, path, { mac, ...use }));
-  if (literal.length === 0) macs.forEach((each) => found.address(each, path));
-  const properties = ['Driver', 'Path'].filter((key) => match(key).length > 0);
-  properties.forEach((key) => found.byHardware(path, key.toLowerCase()));
-  if (literal.length + macs.length + properties.length === 0) found.fitsAny = true;
+  const hardware = ['Driver', 'Path'].filter((key) => match(key).length > 0);
+  found.find({ words: wanted, macs, hardware }, path, use);
 }

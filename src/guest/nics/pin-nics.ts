@@ -51,8 +51,8 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
   const names = pinnable(files, found.physical());
   const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules].map(({ mac, name }) => ({ mac, name }));
   const naming = await namingOf(files);
-  const { nameless } = found;
-  const known = { seen: options.seen ?? [], rules: byRule, nameless, kernelNames: naming.kernelNames };
+  const { nameless, patterns } = found;
+  const known = { seen: options.seen ?? [], rules: byRule, nameless, patterns, kernelNames: naming.kernelNames };
   const { pinned, findings } = assignNames(cards, names, known);
   const renewed = await renewAddresses(files, renewals(cards, names, found, pinned, byRule));
   if (renewed.length > 0) links = await readLinks(files);

@@ -141,6 +141,16 @@ test('stanzas, patterns and commands without end take no time', async () => {
   await pin({ ...MODERN, [INTERFACES]: `iface ${'a'.repeat(100_000)} inet manual\n${long}\n` }, [A]);
 });
 
+test('patterns that are each held against each take no time, and very many are cut', async () => {
+  const words = (from: number) => Array.from({ length: 100 }, (_, index) => `ens*${'?*'.repeat(20)}${from + index}*`);
+  const files = Array.from({ length: 300 }, (_, index): [string, string] => [
+    `/etc/systemd/network/${index}.network`,
+    `[Match]\nName=${words(index).join(' ')}\n[Network]\nAddress=192.0.2.5/24\n`,
+  ]);
+  const plan = await pin({ ...MODERN, ...Object.fromEntries(files) }, [A]);
+  assert.ok(ids(plan).includes('guest.config-unreadable'));
+});
+
 test('more names than any machine has are cut, and that is said', async () => {
   const names = Array.from({ length: 5000 }, (_, index) => `ens${index}`);
   const plan = await pin({ ...MODERN, [INTERFACES]: `auto ${names.join(' ')}\n` }, [A, B]);
