@@ -9,11 +9,13 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
+export type ReadableFiles = Pick<Appliance, 'fileBytes' | 'download' | 'maybe'>;
+
 /**
  * The files of the guest that is mounted in an appliance, each read once as long as nobody writes. A file that is too
  * large for configuration reads as none.
  */
-export function applianceTree(appliance: Appliance): GuestTree {
+export function applianceTree(appliance: ReadableFiles): GuestTree {
   const texts = new Map<string, string | null>();
   const lists = new Map<string, string[]>();
   let heldBytes = 0;
@@ -43,12 +45,12 @@ export function applianceTree(appliance: Appliance): GuestTree {
 }
 
 /** Null also where the file system gives an error for it. */
-async function content(appliance: Appliance, path: string): Promise<Buffer | null> {
+async function content(appliance: ReadableFiles, path: string): Promise<Buffer | null> {
   return await appliance.download(path, MAX_FILE_BYTES).catch((error: unknown) => unreadable(error));
 }
 
 /** Names are given with a zero byte after each, so that a name may hold a line break. */
-async function namesIn(appliance: Appliance, dir: string): Promise<string[]> {
+async function namesIn(appliance: ReadableFiles, dir: string): Promise<string[]> {
   if ((await appliance.maybe(['is-dir', dir, 'followsymlinks:true']))?.trim() !== 'true') return [];
   const listed = await appliance.maybe(['ls0', dir, '/dev/stdout'], { maxOutputBytes: MAX_LIST_BYTES });
   return (listed ?? '').split('\0').filter((name) => name !== '' && name !== '.' && name !== '..');

@@ -14,7 +14,19 @@ export const PLATFORM_TOOLS = {
   vmware: {
     maker: 'VMware',
     programs: ['vmtoolsd', 'vmware-guestd', 'vmware-config-tools.pl'],
-    packages: ['open-vm-tools', 'open-vm-tools-desktop', 'open-vm-tools-salt-minion', 'open-vm-tools-containerinfo'],
+    packages: [
+      'open-vm-tools',
+      // These need the first, which does not go without them.
+      'open-vm-tools-desktop',
+      'open-vm-tools-sdmp',
+      'open-vm-tools-salt-minion',
+      'open-vm-tools-containerinfo',
+      'open-vm-tools-deploypkg',
+      'open-vm-tools-dkms',
+      'open-vm-tools-dev',
+      'open-vm-tools-devel',
+      'open-vm-tools-test',
+    ],
     uninstaller: '/usr/bin/vmware-uninstall-tools.pl',
   },
   virtualbox: {

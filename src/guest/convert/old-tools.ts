@@ -2,18 +2,20 @@ import { VmferryError } from '../../errors.js';
 import type { Finding } from '../../model/finding.js';
 import { PLATFORM_TOOLS, PLATFORMS_WITH_TOOLS } from '../../model/platform-tools.js';
 import type { Appliance } from '../appliance.js';
-import { applianceTree } from '../appliance-tree.js';
+import { applianceTree, type ReadableFiles } from '../appliance-tree.js';
 import { toolsIn } from '../inspect/contents.js';
 import type { GuestTree } from '../tree.js';
 
 const REMOVE_MS = 900_000;
+
+type RunningGuest = ReadableFiles & Pick<Appliance, 'command'>;
 
 /**
  * Removes the tools of the platform that the guest leaves by the guest's own package manager, which runs inside the
  * appliance. What cannot be removed stays, and is said: these tools do nothing where their platform is missing.
  */
 export async function removeOldTools(
-  appliance: Appliance,
+  appliance: RunningGuest,
   tree: GuestTree,
 ): Promise<{ changes: string[]; findings: Finding[] }> {
   const changes: string[] = [];
@@ -30,10 +32,12 @@ export async function removeOldTools(
   const findings: Finding[] = [];
   // The tree remembers what was there before.
   for (const platform of await toolsIn(applianceTree(appliance))) {
-    const { maker, uninstaller } = PLATFORM_TOOLS[platform];
+    const { maker, uninstaller, packages } = PLATFORM_TOOLS[platform];
     const own = uninstaller !== null && (await appliance.fileBytes(uninstaller)) !== null;
-    const why = own ? `${uninstaller}: they came by an installer of their own` : 'no package known here brought them';
-    findings.push(kept(maker, failures.get(platform) ?? why));
+    const byHand = manager || own ? null : await removedByHand(tree, packages);
+    const unknown = manager ? 'no package known here brought them' : 'the guest has no package manager known here';
+    const why = byHand?.why ?? (own ? `${uninstaller}: they came by an installer of their own` : unknown);
+    findings.push(kept(maker, failures.get(platform) ?? why, byHand?.command));
   }
   return { changes, findings };
 }
@@ -44,7 +48,7 @@ interface Manager {
   remove(names: readonly string[]): Promise<string | null>;
 }
 
-async function managerOf(appliance: Appliance, tree: GuestTree): Promise<Manager | null> {
+async function managerOf(appliance: RunningGuest, tree: GuestTree): Promise<Manager | null> {
   const run = async (words: readonly string[]): Promise<string | null> => {
     try {
       await appliance.command(['command', words], { timeoutMs: REMOVE_MS });
@@ -76,11 +80,44 @@ async function managerOf(appliance: Appliance, tree: GuestTree): Promise<Manager
   return null;
 }
 
-function kept(maker: string, why: string): Finding {
+/** Of the managers that are not run here, how packages are removed; null where none of them brought these. */
+async function removedByHand(
+  tree: GuestTree,
+  packages: readonly string[],
+): Promise<{ why: string; command: string } | null> {
+  // apk and pacman part packages into more than are listed here.
+  const isOne = (name: string) => packages.some((each) => name === each || name.startsWith(`${each}-`));
+  for (const [manager, remove, installed] of [
+    ['apk', 'apk del', await namesByApk(tree)],
+    ['pacman', 'pacman -Rns', await namesByPacman(tree)],
+  ] as const) {
+    const names = installed.filter(isOne).slice(0, MOST_NAMED).join(' ');
+    if (names !== '')
+      return { why: `${names}: packages of ${manager} are not removed here`, command: `${remove} ${names}` };
+  }
+  return null;
+}
+
+const MOST_NAMED = 20;
+
+/** apk's database (apk-tools, "installed"): a line `P:name` for each package. */
+async function namesByApk(tree: GuestTree): Promise<string[]> {
+  const text = (await tree.read('/lib/apk/db/installed')) ?? (await tree.read('/usr/lib/apk/db/installed')) ?? '';
+  return [...text.matchAll(/^P:([\w.+-]{1,100})$/gm)].map(([, name = '']) => name);
+}
+
+/** pacman's database (alpm): a folder `name-version-release` for each package. */
+async function namesByPacman(tree: GuestTree): Promise<string[]> {
+  const folders = await tree.list('/var/lib/pacman/local');
+  return folders.flatMap((folder) => /^([\w.+@-]{1,100})-[^-]+-[^-]+$/.exec(folder)?.[1] ?? []).sort();
+}
+
+function kept(maker: string, why: string, command?: string): Finding {
+  const way = command === undefined ? '' : `: \`${command}\``;
   return {
     id: 'guest.tools-kept',
     severity: 'info',
     message: `The tools of ${maker} stay in the guest (${why}).`,
-    remedy: 'Remove them in the guest after it has moved; where their platform is missing they do nothing.',
+    remedy: `Remove them in the guest after it has moved${way}; where their platform is missing they do nothing.`,
   };
 }
