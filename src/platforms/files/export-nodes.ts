@@ -1,6 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { VmferryError } from '../../errors.js';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { ImageLayer } from './image-chain.js';
 import { SECTOR_BYTES } from './image-header.js';
 import type { Member } from './member.js';
@@ -20,9 +19,6 @@ export interface Elsewhere {
   /** Copies it to a local file; its path. */
   copy(member: Member): Promise<string>;
 }
-
-/** QEMU's buffer for an extent's name is of 512 bytes (block/vmdk.c). */
-const MOST_PATH_BYTES = 500;
 
 export class ExportNodes {
   private descriptors = 0;
@@ -65,26 +61,26 @@ export class ExportNodes {
   }
 
   /**
-   * The text of a VMDK in several files, written anew: only what was understood, and its parts by where they were found.
-   * From the text itself, QEMU would open whatever the names in it have become by then.
+   * The text of a VMDK in several files, written anew: only what was understood, and its parts by links of our own to where
+   * they were found, as a path can hold what a VMDK's text cannot: quotes, line ends, more than 512 bytes (block/vmdk.c). From
+   * the text itself, QEMU would open whatever the names in it have become by then.
    */
-  private async descriptor({ member, extents, header }: ImageLayer): Promise<string> {
+  private async descriptor({ extents, header }: ImageLayer): Promise<string> {
+    this.descriptors += 1;
     const { cid, parentCid, createType, parts } = header.vmdk!;
     const written = ['# Disk DescriptorFile', 'version=1', `CID=${cid}`, `parentCID=${parentCid ?? 'ffffffff'}`];
     written.push(`createType="${createType}"`);
     for (const [nth, { sectors, type, offsetSectors }] of parts.entries()) {
-      const path = await this.pathOf(extents[nth]!);
-      if (Buffer.byteLength(path) > MOST_PATH_BYTES || path.includes('"')) {
-        throw refused(member.name, `the path ${path} is too long, or holds a quote`);
-      }
-      written.push(`RW ${sectors} ${type} "${path}"${type.endsWith('SPARSE') ? '' : ` ${offsetSectors}`}`);
+      const name = `part-${this.descriptors}-${nth}`;
+      await symlink(resolve(await this.pathOf(extents[nth]!)), join(this.folder, name));
+      written.push(`RW ${sectors} ${type} "${name}"${type.endsWith('SPARSE') ? '' : ` ${offsetSectors}`}`);
     }
-    const path = join(this.folder, `descriptor-${(this.descriptors += 1)}.vmdk`);
+    const path = join(this.folder, `descriptor-${this.descriptors}.vmdk`);
     await writeFile(path, `${written.join('\n')}\n`);
     return path;
   }
 
-  /** As a name that a VMDK can hold: QEMU takes an address there for a name in the descriptor's folder (path_combine). */
+  /** Of a file, as QEMU takes an address there for a name in the descriptor's folder (path_combine). */
   private async pathOf(member: Member): Promise<string> {
     const { location } = member;
     return location?.sizeBytes === null ? location.path : await this.elsewhere.copy(member);
@@ -115,11 +111,4 @@ export function qemuImgNode(node: Node): string {
 
 function fileNode(filename: string): Node {
   return { driver: 'file', filename, 'read-only': true, locking: 'off' };
-}
-
-function refused(name: string, why: string): VmferryError {
-  return new VmferryError('NotSupported', `cannot read ${name}: ${why}`, {
-    platform: 'files',
-    remedy: 'Make one image of it: qemu-img convert -O qcow2.',
-  });
 }

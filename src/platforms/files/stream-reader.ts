@@ -105,11 +105,15 @@ class StreamReader implements BlockReader {
   /** The grain that lies last in the file has to be there as a whole; all others have it behind them. */
   async check(signal?: AbortSignal): Promise<void> {
     let last: { place: number; at: number } | null = null;
-    for (let at = 0; at < this.sizeBytes;) {
-      const table = Math.floor(at / TABLE_COVERS_BYTES);
-      const place = this.directory.readUInt32LE(table * 4) === 0 ? null : await this.#place(at, signal);
-      if (place !== null && place > (last?.place ?? 0)) last = { place, at };
-      at = this.directory.readUInt32LE(table * 4) === 0 ? (table + 1) * TABLE_COVERS_BYTES : nextGrain(at);
+    let tables = 0;
+    for (let start = 0; start < this.sizeBytes; start += TABLE_COVERS_BYTES) {
+      if (this.directory.readUInt32LE((start / TABLE_COVERS_BYTES) * 4) === 0) continue;
+      // As many as the file has room for: without a bound, all entries could point to the same one.
+      if ((tables += 1) * TABLE_BYTES > this.image.sizeBytes) throw this.#hostile('more tables than there is room for');
+      for (let at = start; at < Math.min(start + TABLE_COVERS_BYTES, this.sizeBytes); at += GRAIN_BYTES) {
+        const place = await this.#place(at, signal);
+        if (place !== null && place > (last?.place ?? 0)) last = { place, at };
+      }
     }
     if (last) await this.#grain(last.at, last.place, null, signal);
   }
@@ -158,7 +162,11 @@ class StreamReader implements BlockReader {
   }
 
   #damaged(place: number, why: string): VmferryError {
-    return new VmferryError('HostileInput', `cannot read ${this.image.name}: the grain at byte ${place}: ${why}`, {
+    return this.#hostile(`the grain at byte ${place}: ${why}`);
+  }
+
+  #hostile(why: string): VmferryError {
+    return new VmferryError('HostileInput', `cannot read ${this.image.name}: ${why}`, {
       platform: 'files',
       remedy: 'It is damaged or cut off: compare its size with where it comes from, and copy or export it again.',
     });

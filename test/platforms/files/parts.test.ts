@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -237,6 +249,69 @@ for (const subformat of ['monolithicFlat', 'twoGbMaxExtentFlat', 'twoGbMaxExtent
     await assertReads({ path });
   });
 }
+
+test('a VMDK in several files is read under a path that its text could not hold', async () => {
+  const injected = 'a\nRW 2048 FLAT "/etc/hostname" 0';
+  for (const [nth, under] of ['quote " here', injected.replaceAll('/', '_'), 'x'.repeat(250)].entries()) {
+    const path = await folder(join(`odd-${nth}`, under, under));
+    for (const subformat of ['monolithicFlat', 'twoGbMaxExtentSparse']) {
+      const made = await folder('made');
+      const options = ['-o', `subformat=${subformat}`, join(work, 'content'), join(made, 'web01.vmdk')];
+      await execa('qemu-img', ['convert', '-f', 'raw', '-O', 'vmdk', ...options]);
+      for (const name of await readdir(made)) await copyFile(join(made, name), join(path, name));
+      // No site can be named with a line end, but what a site's path leads to can.
+      const link = join(work, 'link');
+      await rm(link, { force: true });
+      await symlink(path, link);
+      await assertReads({ path: join(link, 'web01.vmdk') });
+    }
+  }
+});
+
+test('a split sparse VMDK of several parts is read across their border from anywhere, and refused without an end', async (t) => {
+  const path = await folder('two-parts');
+  const disk = join(path, 'web01.vmdk');
+  const [border, size] = [2 ** 31, 3 * 2 ** 30];
+  await execa('qemu-img', ['create', '-q', '-f', 'vmdk', '-o', 'subformat=twoGbMaxExtentSparse', disk, `${size}`]);
+  const pieces = [MIB, border - MIB / 2, size - MIB];
+  for (const [nth, at] of pieces.entries()) {
+    await writeFile(join(work, `piece${nth}`), content.subarray(MIB, 2 * MIB));
+    await execa('qemu-io', ['-f', 'vmdk', '-c', `write -s ${join(work, `piece${nth}`)} ${at} 1M`, disk]);
+  }
+  const files = (await readdir(path)).sort();
+  assert.deepEqual(files, ['web01-s001.vmdk', 'web01-s002.vmdk', 'web01.vmdk']);
+  const reads = async (settings: Record<string, unknown>) => {
+    const point = await openDisks(settings);
+    try {
+      const { reader } = point.disks[0]!;
+      assert.equal(reader.sizeBytes, size);
+      let dataBytes = 0;
+      for await (const { kind, lengthBytes } of reader.extents(0, size)) if (kind === 'data') dataBytes += lengthBytes;
+      assert.ok(dataBytes >= 3 * MIB && dataBytes < 4 * MIB, `${dataBytes}`);
+      const found = Buffer.alloc(MIB);
+      for (const at of pieces) {
+        await reader.read(at, found);
+        assert.ok(found.equals(content.subarray(MIB, 2 * MIB)), `${at}`);
+      }
+    } finally {
+      await point.end();
+    }
+  };
+  await reads({ path });
+  await reads({ url: `${await served(t, path)}web01.vmdk` });
+  const text = envelope('web01.vmdk', '', `${VMDK}sparse`).replace(`"${SIZE}"`, `"${size}"`);
+  await writeFile(join(path, 'web01.ovf'), text);
+  const ova = await archived(path, ['web01.ovf', ...files]);
+  await reads({ path: ova });
+  await reads({ url: await served(t, ova) });
+  for (const part of files.slice(0, 2)) {
+    const { size: bytes } = await stat(join(path, part));
+    const whole = await readFile(join(path, part));
+    await truncate(join(path, part), bytes - 1);
+    await assert.rejects(openDisks({ path }), { code: 'HostileInput', message: new RegExp(`${part}.*beyond its end`) });
+    await writeFile(join(path, part), whole);
+  }
+});
 
 test('a VMDK with a snapshot over a split one is read through by HTTP and from within an archive', async (t) => {
   const path = await folder('snapshot');

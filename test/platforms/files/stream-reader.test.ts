@@ -108,6 +108,18 @@ test('a grain that is damaged, stands for two places, is cut off or is a bomb is
   await assert.rejects(opened(t, image.subarray(0, placeOf(content.length - 1).grain + 16)), { code: 'HostileInput' });
 });
 
+test('a directory of 64 TiB whose entries all point to one table is refused', { timeout: 30_000 }, async (t) => {
+  const table = at(Number(image.readBigUInt64LE(56)) * 512);
+  const entries = Buffer.alloc((64 * 2 ** 40) / ((512 * GRAIN) / 4));
+  for (let entry = 0; entry < entries.length; entry += 4) entries.writeUInt32LE(table, entry);
+  const start = Buffer.concat([image, Buffer.alloc((512 - (image.length % 512)) % 512)]);
+  const bomb = changed(Buffer.concat([start, entries]), (copy) => {
+    copy.writeBigUInt64LE(2n ** 46n / 512n, 12);
+    copy.writeBigUInt64LE(BigInt(start.length / 512), 56);
+  });
+  await assert.rejects(opened(t, bomb), { code: 'HostileInput', message: /more tables than there is room for/ });
+});
+
 test('what is no such image is left to QEMU', async (t) => {
   await run('qemu-img', ['create', '-q', '-f', 'vmdk', join(work, 'plain.vmdk'), '1M']);
   assert.equal(await opened(t, await readFile(join(work, 'plain.vmdk'))), null);
