@@ -6,6 +6,9 @@ import { VmferryError } from '../errors.js';
 /** More than any descriptor needs; keeps a hostile one from filling the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_DEPTH = 64;
+/** More than a package of a hundred machines has; each element or attribute takes the memory of some hundred characters. */
+const MAX_ELEMENTS = 100_000;
+const MAX_ATTRIBUTES = 100_000;
 /** Characters of what is wrong, which may quote the document. */
 const MOST_REASON = 300;
 
@@ -101,6 +104,9 @@ const parser = new XMLParser({
 export function parseXml(text: string, what = 'XML'): XmlElement {
   if (text.length > MAX_BYTES) throw hostile(what, `it is longer than ${MAX_BYTES} bytes`);
   if (/<!(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)/i.test(text)) throw hostile(what, 'it declares a document type');
+  // Counted before a tree is built of them. Within comments and values there are hardly any that are none.
+  if (more(/<[^/!?]/g, text, MAX_ELEMENTS)) throw hostile(what, `it has more than ${MAX_ELEMENTS} elements`);
+  if (more(/=\s*["']/g, text, MAX_ATTRIBUTES)) throw hostile(what, `it has more than ${MAX_ATTRIBUTES} attributes`);
   const valid = XMLValidator.validate(text);
   if (valid !== true) throw hostile(what, `line ${valid.err.line}: ${valid.err.msg}`);
   let nodes: Content[];
@@ -113,6 +119,13 @@ export function parseXml(text: string, what = 'XML'): XmlElement {
   const roots = nodes.filter((each) => typeof each !== 'string');
   if (roots.length !== 1) throw hostile(what, `it has ${roots.length} root elements`);
   return roots[0]!;
+}
+
+function more(pattern: RegExp, text: string, most: number): boolean {
+  let count = 0;
+  while (count <= most && pattern.exec(text) !== null) count += 1;
+  pattern.lastIndex = 0;
+  return count > most;
 }
 
 /** From fast-xml-parser's ordered form: `[{'#text': …} | {name: […], ':@': {attribute: value}}]`. */

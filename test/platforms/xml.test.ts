@@ -58,3 +58,17 @@ for (const [what, text] of Object.entries({
     );
   });
 }
+
+test('a document with more elements or attributes than any has is refused before a tree is made of it', () => {
+  const started = Date.now();
+  for (const [text, why] of [
+    [`<a>${'<b/>'.repeat(900_000)}</a>`, /more than 100000 elements/],
+    [`<a ${Array.from({ length: 200_000 }, (_, at) => `b${at}=""`).join(' ')}/>`, /more than 100000 attributes/],
+    [`<a>${"<b c ='' d=''/>".repeat(50_001)}</a>`, /more than 100000 attributes/],
+  ] as const) {
+    assert.throws(() => parseXml(text), { code: 'HostileInput', message: why });
+  }
+  // Read as trees, they took half a gigabyte each.
+  assert.ok(Date.now() - started < 5_000);
+  assert.equal(parseXml(`<a>${'<b c="1"/>'.repeat(20_000)}</a>`).all('b').length, 20_000);
+});

@@ -40,35 +40,54 @@ export class OvfNode {
   }
 }
 
-type Spaces = ReadonlyMap<string, string>;
-
-/** More than a package of a hundred machines has. */
-const MAX_ELEMENTS = 100_000;
-
 /** @throws VmferryError `HostileInput` for what is no XML, has a document type, or is no envelope. */
 export function parseEnvelope(text: string, what: string): OvfNode {
-  let count = 0;
-  const counted = () => {
-    if (++count > MAX_ELEMENTS) throw hostile(what, `it has more than ${MAX_ELEMENTS} elements`);
-  };
-  const root = nodeOf(parseXml(text.replace(/^\ufeff/, ''), what), new Map(), counted);
+  const root = nodeOf(parseXml(text.replace(/^\ufeff/, ''), what), new Spaces());
   if (root.name !== 'Envelope') throw hostile(what, `it is no OVF: its root is not "Envelope"`);
   return root;
 }
 
-function nodeOf(element: XmlElement, above: Spaces, counted: () => void): OvfNode {
-  counted();
-  const spaces = spacesIn(element, above);
+function nodeOf(element: XmlElement, spaces: Spaces): OvfNode {
+  const declared = spaces.enter(element);
   const attributes = new Map<string, string>();
   for (const [key, value] of element.attributes) {
     const [prefix, name] = parts(key);
     if (prefix === 'xmlns' || key === 'xmlns') continue;
     // The attributes of OVF itself win over a tool's own of the same name.
-    const own = /\/ovf\/(\d\/)?envelope/i.test(spaces.get(prefix) ?? '') && !/citrix/i.test(spaces.get(prefix) ?? '');
-    if (own || !attributes.has(name)) attributes.set(name, value);
+    if (spaces.isOvf(prefix) || !attributes.has(name)) attributes.set(name, value);
   }
-  const children = element.all().map((each) => nodeOf(each, spaces, counted));
+  const children = element.all().map((each) => nodeOf(each, spaces));
+  spaces.leave(declared);
   return new OvfNode(nameOf(element, attributes), attributes, children, element.text() ?? '');
+}
+
+/** Whether each prefix that holds in an element stands for OVF's own namespace. */
+class Spaces {
+  /** Of each prefix what it was declared as, by the elements around, the innermost last. */
+  readonly #declared = new Map<string, boolean[]>();
+
+  /** @returns the prefixes that the element declares. */
+  enter(element: XmlElement): string[] {
+    const prefixes: string[] = [];
+    for (const [key, value] of element.attributes) {
+      if (!key.startsWith('xmlns:')) continue;
+      const prefix = key.slice('xmlns:'.length);
+      const own = /\/ovf\/(\d\/)?envelope/i.test(value) && !/citrix/i.test(value);
+      const around = this.#declared.get(prefix);
+      if (around) around.push(own);
+      else this.#declared.set(prefix, [own]);
+      prefixes.push(prefix);
+    }
+    return prefixes;
+  }
+
+  leave(prefixes: readonly string[]): void {
+    for (const prefix of prefixes) this.#declared.get(prefix)?.pop();
+  }
+
+  isOvf(prefix: string): boolean {
+    return this.#declared.get(prefix)?.at(-1) ?? false;
+  }
 }
 
 /** DSP0243 0.9 names sections and contents by their XML Schema type. */
@@ -77,12 +96,6 @@ function nameOf(element: XmlElement, attributes: ReadonlyMap<string, string>): s
   const type = attributes.get('type');
   if ((name !== 'Section' && name !== 'Content') || type === undefined) return name;
   return parts(type.trim())[1].replace(/_Type$/, '');
-}
-
-function spacesIn(element: XmlElement, above: Spaces): Spaces {
-  const declared = [...element.attributes].filter(([key]) => key.startsWith('xmlns:'));
-  if (declared.length === 0) return above;
-  return new Map([...above, ...declared.map(([key, value]): [string, string] => [key.slice(6), value])]);
 }
 
 function parts(name: string): [string, string] {
