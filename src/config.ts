@@ -62,6 +62,11 @@ export const filesSite = z.strictObject({
     .default('/var/tmp')
     .describe('Where compressed packages and disks are unpacked to; others are read in place.'),
   scratchReserve: size.default('512MiB').describe('So much is left free there.'),
+  unpackLimit: size
+    .optional()
+    .describe(
+      'The most that may come out of one compressed file. By default twice what a descriptor says of the disk; where none does, 1000 times the packed size, and 32GiB in any case.',
+    ),
   stateDir: directory
     .default('/var/lib/vmferry')
     .describe(

@@ -87,7 +87,8 @@ async function fromFiles(
   const { describePlace } = await import('../platforms/files/describe-place.js');
   const { inspected } = await import('./inspect.js');
   const look = inspect ? inspected(context.signal) : undefined;
-  const { described, compared } = await describePlace(place, vm, check, context.signal, look);
+  const tell = (line: string) => context.err(`${printable(line)}\n`);
+  const { described, compared } = await describePlace(place, vm, check, context.signal, tell, look);
   if (check) {
     context.err(
       compared === null ? 'No manifest, nothing compared.\n' : `${compared} files are as the manifest says.\n`,

@@ -65,8 +65,10 @@ export function compressionOfName(name: string): Compression | null {
 export interface UnpackLimits {
   /** More than this must not come out. */
   maxBytes: number;
+  /** What a person can do about that, as a sentence. */
+  remedy?: string;
   /** Called before the first byte and after every 64 MiB that came out; throws where there is no room left. */
-  reserveBytes?: () => Promise<void>;
+  reserveBytes?: (unpackedBytes: number) => Promise<void>;
 }
 
 export interface UnpackOptions {
@@ -94,10 +96,11 @@ export async function unpack(
   let reservedBytes = 0;
   const take = async (chunk: Buffer) => {
     if (writer.sizeBytes + chunk.length > limits.maxBytes) {
-      throw hostile(from, `more than the ${limits.maxBytes} bytes that are allowed come out`);
+      const why = `more than the ${limits.maxBytes} bytes that are allowed come out`;
+      throw hostile(from, why, undefined, limits.remedy);
     }
     if (writer.sizeBytes >= reservedBytes) {
-      await limits.reserveBytes?.();
+      await limits.reserveBytes?.(writer.sizeBytes);
       reservedBytes = writer.sizeBytes + RESERVE_EVERY_BYTES;
     }
     await writer.write(chunk);
@@ -190,10 +193,12 @@ function noSpace(from: RandomAccess, cause: unknown): VmferryError {
   });
 }
 
-function hostile(from: RandomAccess, why: string, cause?: unknown): VmferryError {
+const DAMAGED = 'It is damaged, not whole, or not what it is said to be; export or copy it again.';
+
+function hostile(from: RandomAccess, why: string, cause?: unknown, remedy: string = DAMAGED): VmferryError {
   return new VmferryError('HostileInput', `cannot unpack ${from.name}: ${why}`, {
     platform: 'files',
-    remedy: 'It is damaged, not whole, or not what it is said to be; export or copy it again.',
+    remedy,
     ...(cause === undefined ? {} : { cause }),
   });
 }

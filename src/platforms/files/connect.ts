@@ -17,14 +17,18 @@ export function connectFiles(site: string, config: FilesSiteConfig): FilesConnec
     site,
     config,
     address: config.path ?? config.url ?? '',
-    scratch: { dir: config.scratchDir, reserveBytes: parseSizeBytes(config.scratchReserve)! },
+    scratch: {
+      dir: config.scratchDir,
+      reserveBytes: parseSizeBytes(config.scratchReserve)!,
+      ...(config.unpackLimit === undefined ? {} : { limitBytes: parseSizeBytes(config.unpackLimit)! }),
+    },
   };
 }
 
 /** As a place that is only looked at, without `vmferry.yaml`. */
-export function placeOf(place: string): FilesConnection {
+export function placeOf(place: string, tell?: (line: string) => void): FilesConnection {
   const where = /^https?:\/\//i.test(place) ? { url: place } : { path: place };
-  return connectFiles(place, {
+  const at = connectFiles(place, {
     platform: 'files',
     ...where,
     redirectHosts: [],
@@ -32,4 +36,5 @@ export function placeOf(place: string): FilesConnection {
     scratchReserve: '512MiB',
     stateDir: '/var/lib/vmferry',
   });
+  return tell === undefined ? at : { ...at, scratch: { ...at.scratch, tell } };
 }

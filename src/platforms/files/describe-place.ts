@@ -11,6 +11,7 @@ import { served } from './served.js';
 /**
  * Describes the one machine, or the one of that name, that lies at a path or an address.
  * @param check compares the files with the package's manifest, too.
+ * @param tell is told in a line what takes long.
  * @param look has its disks served while it works, and gives what is to be said of the machine.
  * @throws VmferryError `NotFound`, `InvalidRequest` where there are several and none is named, `HostileInput`.
  */
@@ -19,9 +20,10 @@ export async function describePlace(
   vm: string | null,
   check: boolean,
   signal?: AbortSignal,
+  tell?: (line: string) => void,
   look?: (vm: VmDescription, readable: ReadableDisks) => Promise<VmDescription>,
 ): Promise<{ described: VmDescription; compared: number | null }> {
-  const at = placeOf(place);
+  const at = placeOf(place, tell);
   const { root, only } = await openRoot(at);
   try {
     const found = await packagesOf(root, only, signal);
@@ -34,7 +36,7 @@ export async function describePlace(
         ? await openMachine(at, root, only, vm!, signal)
         : await oneOf(place, one[0], await openPackage(root, one[1], at.scratch, signal), vm);
     try {
-      const compared = check ? ((await checkPackage(machine.from, signal))?.size ?? null) : null;
+      const compared = check ? ((await checkPackage(machine.from, signal, tell))?.size ?? null) : null;
       const asDescribed = await described(at, machine, signal);
       return {
         described: look ? await served(at, machine, null, (disks) => look(asDescribed, disks), signal) : asDescribed,

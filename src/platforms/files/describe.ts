@@ -3,6 +3,7 @@ import { blocking, info, warning, type Finding } from '../../model/finding.js';
 import type { VmDescription, VmSummary } from '../../model/vm.js';
 import type { FilesConnection } from './connect.js';
 import { lookAtDisks } from './look.js';
+import { manifestFindings } from './manifest-files.js';
 import { madeMac, madeUuid, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
 import { openPackage } from './package.js';
 import { VmferryError } from '../../errors.js';
@@ -41,7 +42,8 @@ export function describe(at: FilesConnection, vm: string, signal?: AbortSignal):
 
 /** The machine as its package describes it. */
 export async function described(at: FilesConnection, machine: Machine, signal?: AbortSignal): Promise<VmDescription> {
-  return await lookAtDisks(machine.from, machine.foreign, at.scratch, signal);
+  const vm = await lookAtDisks(machine.from, machine.foreign, at.scratch, signal);
+  return { ...vm, findings: [...vm.findings, ...(await manifestFindings(machine.from, signal))] };
 }
 
 async function completed(

@@ -119,6 +119,21 @@ const MACHINE_FINDINGS: Readonly<Record<string, FindingKind>> = {
     title: 'Memory can be added to the VM while it runs.',
     basis: 'VMX mem.hotadd; OVF memoryHotAddEnabled.',
   },
+  'manifest.missing': {
+    severity: 'info',
+    title: 'An OVF package has no manifest.',
+    basis: 'DSP0243, section 5.1: a file with the ending .mf and digests of all others.',
+  },
+  'manifest.name': {
+    severity: 'warning',
+    title: 'The manifest is not called as the descriptor.',
+    basis: 'DSP0243, section 5.1; a package is held against any .mf in its archive, and against NAME.ovf.mf.',
+  },
+  'manifest.unused': {
+    severity: 'warning',
+    title: 'A manifest belongs to no descriptor in its directory.',
+    basis: 'DSP0243, section 5.1: it is called as the descriptor, with .mf.',
+  },
   'memory.unstated': {
     severity: 'blocking',
     title: 'The amount of memory is not said.',

@@ -18,9 +18,9 @@ export function openHttpFolder(base: string, access: HttpAccess = { login: null,
   return {
     name: shown,
     list: (signal) => listed(root, access, signal),
+    names: (under, signal) => listed(new URL(addressed(under), root), access, signal),
     open: (name, signal) => {
-      if (safeName(name))
-        return openHttpFile(new URL(name.split('/').map(encodeURIComponent).join('/'), root), access, signal);
+      if (safeName(name)) return openHttpFile(new URL(addressed(name), root), access, signal);
       throw new VmferryError('HostileInput', `cannot open ${JSON.stringify(name)} at ${shown}: it is no plain name`, {
         platform: 'files',
         remedy: 'Only files below the address itself are opened.',
@@ -28,6 +28,10 @@ export function openHttpFolder(base: string, access: HttpAccess = { login: null,
     },
     close: () => Promise.resolve(),
   };
+}
+
+function addressed(name: string): string {
+  return name.split('/').map(encodeURIComponent).join('/');
 }
 
 /** Names in the index page that most servers make of a directory: links to what lies right in it. */

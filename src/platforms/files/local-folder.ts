@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import { whyFile } from '../../file-trouble.js';
 import { openFile } from './local-file.js';
-import type { Folder, Member } from './member.js';
+import { namesUnder, type Folder, type Member } from './member.js';
 import { safeName } from './member-name.js';
 
 /** More files than any set of exported machines has. */
@@ -17,6 +17,10 @@ export async function openLocalFolder(path: string): Promise<Folder> {
   return {
     name: root,
     list: () => listed(root),
+    names: async (under) => {
+      if (under !== '' && !safeName(under.slice(0, -1))) throw leadsOut(root, under, 'it is no plain relative name');
+      return namesUnder(await listed(root, under, false), under);
+    },
     open: (name) => opened(root, name),
     close: () => Promise.resolve(),
   };
@@ -26,11 +30,11 @@ export async function openLocalFolder(path: string): Promise<Folder> {
  * Files of the directory and of the directories in it, in order. Hidden ones are left out; one of the directories that
  * cannot be read stands there by its name with a `/`, so that the others are found all the same.
  */
-async function listed(root: string): Promise<string[]> {
+async function listed(root: string, from = '', deeper = true): Promise<string[]> {
   const names: string[] = [];
   const look = async (under: string, deeper: boolean) => {
     const entries = await readdir(join(root, under), { withFileTypes: true }).catch((cause: unknown) => {
-      if (under !== '') return null;
+      if (under !== from) return null;
       throw new VmferryError('Denied', `cannot list ${join(root, under)}: ${whyFile(cause)}`, {
         platform: 'files',
         cause,
@@ -50,7 +54,7 @@ async function listed(root: string): Promise<string[]> {
       }
     }
   };
-  await look('', true);
+  await look(from, deeper);
   return names;
 }
 

@@ -112,7 +112,9 @@ export async function openDisk(
   const name = disk.reference ?? '';
   const known = disk.format ?? imageFormatOf(name) ?? null;
   const member = await openDiskFile(from.files, disk, signal);
-  const opened = disk.compression ? await unpackedMember(member, disk.compression, scratch, signal) : member;
+  const opened = disk.compression
+    ? await unpackedMember(member, disk.compression, scratch, declaredBytes(from, disk), signal)
+    : member;
   let format: ImageFormat;
   try {
     format = known ?? (await sniffFormat(opened)) ?? 'raw';
@@ -121,6 +123,11 @@ export async function openDisk(
     throw error;
   }
   return await openChain(from.files, name, format, opened, signal);
+}
+
+function declaredBytes({ machines }: Package, disk: ForeignDisk): number {
+  const of = machines.find(({ disks }) => disks.includes(disk));
+  return of?.vm.disks[of.disks.indexOf(disk)]?.sizeBytes ?? 0;
 }
 
 function empty({ id }: ForeignDisk, sizeBytes: number): Finding {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { VmferryError } from '../../errors.js';
-import { safeName } from './member-name.js';
+import { safeName, withoutDot } from './member-name.js';
 import { memberStream } from './member-stream.js';
 import type { RandomAccess } from './random-access.js';
 
@@ -16,12 +16,18 @@ export interface ManifestEntry {
 const DIGEST_DIGITS = { sha1: 40, sha256: 64, sha512: 128 } as const;
 export type DigestAlgorithm = keyof typeof DIGEST_DIGITS;
 
-const MAX_CHARACTERS = 4 * 1024 * 1024;
+export const MOST_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MAX_CHARACTERS = MOST_MANIFEST_BYTES;
 const MAX_LINE_CHARACTERS = 4096;
 const MAX_ENTRIES = 10_000;
 
-/** `SHA256(name)= digest`. A name may hold parentheses, so the last one that `= digest` follows ends it. */
-const LINE = /^(SHA1|SHA256|SHA512)[ \t]*\((.+)\)[ \t]*=[ \t]*([0-9a-f]+)[ \t]*$/i;
+/**
+ * `SHA256(name)= digest`, as `openssl dgst` writes it, which since 3.0 says SHA2-256. A name may hold parentheses, so the last
+ * one that `= digest` follows ends it.
+ */
+const LINE = /^(SHA-?1|SHA(?:2-|-)?(?:256|512))[ \t]*\((.+)\)[ \t]*=[ \t]*([0-9a-f]+)[ \t]*$/i;
+/** `digest  name` of sha256sum(1) and the like; `*` is for binary. The digest's length tells how it was made. */
+const SUM = /^([0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{128}) [ *](.+)$/i;
 
 /** @param what how the manifest is called in messages. @throws VmferryError `HostileInput`, with the line's number. */
 export function parseManifest(text: string, what: string): ManifestEntry[] {
@@ -34,7 +40,8 @@ export function parseManifest(text: string, what: string): ManifestEntry[] {
     if (/^[ \t]*$/.test(line)) continue;
     const refuse = (why: string) => hostile(what, `line ${index + 1}: ${why}`);
     const entry = entryOf(line);
-    if (!entry) throw refuse('it is not of the form "SHA256(file)= digest", with SHA1, SHA256 or SHA512');
+    if (!entry)
+      throw refuse('it is not of the form "SHA256(file)= digest" or "digest  file", with SHA1, SHA256 or SHA512');
     const digits = DIGEST_DIGITS[entry.algorithm];
     if (entry.digest.length !== digits) {
       throw refuse(`the digest has ${entry.digest.length} digits, but ${entry.algorithm} has ${digits}`);
@@ -49,14 +56,21 @@ export function parseManifest(text: string, what: string): ManifestEntry[] {
 }
 
 function entryOf(line: string): ManifestEntry | null {
-  const [, name = '', file = '', digest = ''] = (line.length <= MAX_LINE_CHARACTERS && LINE.exec(line)) || [];
-  const algorithm = algorithmOf(name);
-  return algorithm && { file, algorithm, digest: digest.toLowerCase() };
+  if (line.length > MAX_LINE_CHARACTERS) return null;
+  const [, sum, summed = ''] = SUM.exec(line) ?? [];
+  const [, name = '', file = '', digest = ''] = sum === undefined ? (LINE.exec(line) ?? []) : [];
+  const algorithm = sum === undefined ? algorithmOf(name) : algorithmOfLength(sum.length);
+  return algorithm && { file: withoutDot(sum ? summed : file), algorithm, digest: (sum ?? digest).toLowerCase() };
 }
 
 function algorithmOf(name: string): DigestAlgorithm | null {
-  const lower = name.toLowerCase();
-  return lower === 'sha1' || lower === 'sha256' || lower === 'sha512' ? lower : null;
+  const plain = name.toLowerCase().replace(/^sha(?:2-|-)/, 'sha');
+  return plain === 'sha1' || plain === 'sha256' || plain === 'sha512' ? plain : null;
+}
+
+function algorithmOfLength(digits: number): DigestAlgorithm | null {
+  const of = (['sha1', 'sha256', 'sha512'] as const).find((each) => DIGEST_DIGITS[each] === digits);
+  return of ?? null;
 }
 
 export interface CheckManifestOptions {

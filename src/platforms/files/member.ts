@@ -41,12 +41,24 @@ export interface Folder {
    * @throws VmferryError `NotSupported` where it cannot be listed, `NotFound`, `Denied`, `Unreachable`.
    */
   list(signal?: AbortSignal): Promise<string[]>;
+  /** Names of the files that lie right in one directory: `` for itself, `web01/` for one in it. @throws as `list`. */
+  names(under: string, signal?: AbortSignal): Promise<string[]>;
   /**
    * Opens a file; null where there is none.
    * @throws VmferryError `HostileInput` where the name leads out of the folder, or to something that is no plain file.
    */
   open(name: string, signal?: AbortSignal): Promise<Member | null>;
   close(): Promise<void>;
+}
+
+/** Of names by `/`, those right in one directory, without it. */
+export function namesUnder(all: readonly string[], under: string): string[] {
+  return all
+    .filter((each) => each.startsWith(under))
+    .flatMap((each) => {
+      const rest = each.slice(under.length);
+      return rest === '' || rest.includes('/') ? [] : [rest];
+    });
 }
 
 /** All of a small file, such as a descriptor. @throws VmferryError `HostileInput` where it is larger than `mostBytes`. */

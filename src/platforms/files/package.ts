@@ -1,9 +1,9 @@
 import { VmferryError } from '../../errors.js';
 import { openArchive } from './archive-folder.js';
 import { bareMachine, imageFormatOf } from './bare-image.js';
-import { compressionOfName } from './compression.js';
+import { compressionOf, compressionOfName } from './compression.js';
 import { parseDomainXml } from './domain-xml.js';
-import type { ForeignVm } from './foreign.js';
+import type { Compression, ForeignVm } from './foreign.js';
 import { readSmall, type Folder, type Member } from './member.js';
 import { parseOvf } from './ovf.js';
 import { unpackedMember, type Scratch } from './unpacked.js';
@@ -93,7 +93,12 @@ async function described(
 async function openOva(root: Folder, path: string, scratch: Scratch, signal?: AbortSignal): Promise<Package> {
   const packed = await opened(root, path, signal);
   const how = compressionOfName(path);
-  const archive = how ? await unpackedMember(packed, how, scratch, signal) : packed;
+  const looks = how === null ? await compressionOf(packed, signal) : null;
+  if (looks !== null) {
+    await packed.close();
+    throw compressed(packed.name, looks);
+  }
+  const archive = how ? await unpackedMember(packed, how, scratch, 0, signal) : packed;
   try {
     const files = await openArchive(archive, signal);
     // macOS's tar puts a file `._NAME` before each, with what its file system knows of it.
@@ -115,6 +120,15 @@ async function openOva(root: Folder, path: string, scratch: Scratch, signal?: Ab
     await archive.close();
     throw error;
   }
+}
+
+/** What a file is, is never guessed; but what it looks like is said. */
+function compressed(name: string, how: Compression): VmferryError {
+  const ending = { gzip: '.gz', bzip2: '.bz2', xz: '.xz', zstd: '.zst' }[how];
+  return new VmferryError('HostileInput', `cannot read ${name}: it is no tar archive, but compressed by ${how}`, {
+    platform: 'files',
+    remedy: `Unpack it, or call it ${name.slice(name.lastIndexOf('/') + 1)}${ending} if that is what it is to be.`,
+  });
 }
 
 async function readText(files: Folder, name: string, signal?: AbortSignal): Promise<string> {
@@ -140,6 +154,7 @@ export function folderOf(root: Folder, path: string): Folder {
     name: `${root.name}/${under.slice(0, -1)}`,
     list: async (signal) =>
       (await root.list(signal)).filter((each) => each.startsWith(under)).map((each) => each.slice(under.length)),
+    names: (within, signal) => root.names(under + within, signal),
     open: (name, signal) => root.open(under + name, signal),
     close: () => Promise.resolve(),
   };

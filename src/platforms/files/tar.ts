@@ -41,16 +41,25 @@ const REFUSED: Record<string, string> = {
  * The regular files of an archive, in their order; folders are left out, and a `./` before a name is taken off. Reads
  * v7, ustar, pax and GNU. An archive is refused as a whole for anything in it that a reader could take in two ways, and
  * where no mark ends it, except for VirtualBox's, which have none: of those, a missing member is missed by its descriptor.
+ * @param whole is asked of an archive of others that ends right behind a member, and without a mark: whether these are all.
  * @throws VmferryError `HostileInput`, naming the byte and where possible the member.
  */
-export async function readTarIndex(archive: RandomAccess, signal?: AbortSignal): Promise<TarMember[]> {
+export async function readTarIndex(
+  archive: RandomAccess,
+  signal?: AbortSignal,
+  whole?: (members: readonly TarMember[]) => Promise<boolean>,
+): Promise<TarMember[]> {
   const bytes = readAhead(archive, signal);
   const members = new Map<string, TarMember>();
   const extensions = new Extensions();
   let at = 0;
   let endsSo = false;
   for (let headers = 0; ; headers++) {
-    if (endsSo && at === archive.sizeBytes && extensions.empty) return [...members.values()];
+    // What fills up the last block may be missing, too.
+    if (at >= archive.sizeBytes && at > 0 && extensions.empty) {
+      const found = [...members.values()];
+      if ((endsSo && at === archive.sizeBytes) || (await whole?.(found))) return found;
+    }
     const where = `${archive.name} at byte ${at}`;
     if (headers >= MAX_HEADERS) throw hostileTar(where, `it has more than ${MAX_HEADERS} headers`);
     const block = await bytes(at, BLOCK_BYTES);

@@ -245,6 +245,9 @@ export const CASES: Record<string, Case> = {
     () => ovf({ hardware: `${ALL}<vmw:Config vmw:key="memoryHotAddEnabled" vmw:value="true"/>` }),
     () => ovf({ hardware: `${ALL}<vmw:Config vmw:key="memoryHotAddEnabled" vmw:value="false"/>` }),
   ],
+  'manifest.missing': [() => ovf(), () => ovf({}, { 'a.mf': '' })],
+  'manifest.name': [() => ovf({}, { 'a.ovf.mf': '' }), () => ovf({}, { 'a.MF': '' })],
+  'manifest.unused': [() => ovf({}, { 'b.mf': '' }), () => ovf({}, { 'b.ovf': envelope(), 'b.mf': '' })],
   'memory.unstated': [() => ovf({ hardware: CPU + SCSI + DISK }), () => ovf()],
   'nic.address-made': [() => vmx(card()), () => vmx(card('address = "00:50:56:00:00:01"'))],
   'nic.address-missing': [

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { filesSite } from '../../../src/config.js';
 import { vmDescription, type VmDescription } from '../../../src/model/vm.js';
 import { describePlace } from '../../../src/platforms/files/describe-place.js';
@@ -243,5 +245,95 @@ test('an address that cannot be decoded is told as such', async () => {
   await assert.rejects(describePlace('http://127.0.0.1:9/%zz.ova', null, false), {
     code: 'InvalidConfig',
     message: /cannot read http:\/\/127\.0\.0\.1:9\/%zz\.ova: a % in it/,
+  });
+});
+
+const OVF = envelope({ disks: '', files: '', hardware: CPU + MEMORY });
+const sum = (text: string) => `${createHash('sha256').update(text).digest('hex')}`;
+const GOOD = `SHA256(web01.ovf)= ${sum(OVF)}\n`;
+const BAD = `SHA256(web01.ovf)= ${sum('another')}\n`;
+const archive = (files: Record<string, string>, end = END) =>
+  Buffer.concat([...Object.entries(files).map(([name, text]) => member({ name }, text)), end]);
+const manifestIds = async (path: string) =>
+  (await describePlace(path, null, false)).described.findings
+    .map(({ id }) => id)
+    .filter((id) => id.startsWith('manifest.'));
+
+test('an archive is held against its manifest, whatever that is called', async () => {
+  const path = await folder('manifest-names');
+  for (const [nth, [files, wanted]] of (
+    [
+      [{}, ['manifest.missing']],
+      [{ 'web01.mf': GOOD }, []],
+      [{ 'web01.MF': GOOD }, []],
+      [{ 'web01.ovf.mf': GOOD }, ['manifest.name']],
+      [{ 'other.mF': `${sum(OVF)} *./web01.ovf\n` }, ['manifest.name']],
+    ] as const
+  ).entries()) {
+    const good = join(path, `${nth}.ova`);
+    await writeFile(good, archive({ 'web01.ovf': OVF, ...files }));
+    assert.deepEqual(await manifestIds(good), wanted);
+    const { compared } = await describePlace(good, null, true);
+    assert.equal(compared, nth === 0 ? null : 1);
+    for (const [name, text] of Object.entries<string>(files)) {
+      const bad = text === GOOD ? BAD : text.replace(/^../, '00');
+      await writeFile(good, archive({ 'web01.ovf': OVF, [name]: bad }));
+      await assert.rejects(describePlace(good, null, true), { code: 'HostileInput', message: /"web01\.ovf" is/ }, name);
+    }
+  }
+  // One manifest that is right does not make up for one that is not.
+  await writeFile(join(path, 'two.ova'), archive({ 'web01.ovf': OVF, 'web01.mf': GOOD, 'web01.MF': BAD }));
+  await assert.rejects(describePlace(join(path, 'two.ova'), null, true), { code: 'HostileInput' });
+});
+
+test('in a directory a manifest is found by its descriptor, and one that is of none there is told', async () => {
+  const path = await folder('manifest-beside', { 'web01.ovf': OVF, 'db.ovf': OVF, 'db.mf': 'of db' });
+  const at = join(path, 'web01.ovf');
+  assert.deepEqual(await manifestIds(at), ['manifest.missing']);
+  for (const [name, ids] of [
+    ['web01.ovf.mf', ['manifest.name']],
+    ['WEB01.Mf', []],
+  ] as const) {
+    await writeFile(join(path, name), BAD);
+    assert.deepEqual(await manifestIds(at), ids);
+    await assert.rejects(describePlace(at, null, true), { code: 'HostileInput', message: /"web01\.ovf" is/ });
+    await rm(join(path, name));
+  }
+  await writeFile(join(path, 'other.mf'), BAD);
+  assert.deepEqual(await manifestIds(at), ['manifest.missing', 'manifest.unused']);
+  assert.equal((await describePlace(at, null, true)).compared, null);
+});
+
+test('an archive without the mark of its end is read where its manifest names all that is in it', async () => {
+  const path = join(await folder('no-end'), 'web01.ova');
+  const cut = { code: 'HostileInput', message: /it is cut off/ };
+  const none = Buffer.alloc(0);
+  const files = { 'web01.ovf': OVF, 'web01.mf': `${GOOD}SHA1(note.txt)= ${'0'.repeat(40)}\n`, 'note.txt': 'note' };
+  await writeFile(path, archive(files, none));
+  assert.equal((await describePlace(path, null, false)).described.memoryBytes, 2 ** 30);
+  // What fills up the last block is missing as well; then a byte of the last file.
+  const whole = archive(files, none);
+  await writeFile(path, whole.subarray(0, whole.length - 508));
+  assert.equal((await describePlace(path, null, false)).described.memoryBytes, 2 ** 30);
+  await writeFile(path, whole.subarray(0, whole.length - 509));
+  await assert.rejects(describePlace(path, null, false), { code: 'HostileInput' });
+  for (const [left, name] of [
+    [{ 'web01.ovf': OVF, 'web01.mf': files['web01.mf'] }, 'a file that is missing'],
+    [{ 'web01.ovf': OVF, 'web01.mf': GOOD, 'note.txt': 'note' }, 'a file that it does not name'],
+    [{ 'web01.ovf': OVF, 'web01.mf': 'nothing' }, 'none that can be read'],
+    [{ 'web01.ovf': OVF }, 'no manifest'],
+  ] as [Record<string, string>, string][]) {
+    await writeFile(path, archive(left, none));
+    await assert.rejects(describePlace(path, null, false), cut, name);
+  }
+});
+
+test('an archive that is compressed and does not say so is told as such', async () => {
+  const path = join(await folder('gzipped'), 'web01.ova');
+  await writeFile(path, gzipSync(archive({ 'web01.ovf': OVF })));
+  await assert.rejects(describePlace(path, null, false), {
+    code: 'HostileInput',
+    message: /it is no tar archive, but compressed by gzip/,
+    remedy: 'Unpack it, or call it web01.ova.gz if that is what it is to be.',
   });
 });

@@ -18,6 +18,12 @@ test('every way of writing a manifest is read', () => {
     `SHA1(__proto__)=\t${A}`,
     ' \t',
     `SHA1(disk.vmdk.000000000)= ${A}`,
+    // openssl dgst of OpenSSL 3; sha256sum ./*, sha1sum -b, sha512sum
+    `SHA2-256(b.ovf)= ${B}`,
+    `SHA2-512(./c.vmdk)= ${C}`,
+    `${B}  ./d (1).vmdk`,
+    `${A} *e.vmdk`,
+    `${C}  f.vmdk`,
   ];
   const expected = [
     { file: 'vm.ovf', algorithm: 'sha1', digest: A },
@@ -26,6 +32,11 @@ test('every way of writing a manifest is read', () => {
     { file: 'odd)= name', algorithm: 'sha256', digest: B },
     { file: '__proto__', algorithm: 'sha1', digest: A },
     { file: 'disk.vmdk.000000000', algorithm: 'sha1', digest: A },
+    { file: 'b.ovf', algorithm: 'sha256', digest: B },
+    { file: 'c.vmdk', algorithm: 'sha512', digest: C },
+    { file: 'd (1).vmdk', algorithm: 'sha256', digest: B },
+    { file: 'e.vmdk', algorithm: 'sha1', digest: A },
+    { file: 'f.vmdk', algorithm: 'sha512', digest: C },
   ];
   assert.deepEqual(parseManifest(lines.join('\n'), 'vm.mf'), expected);
   assert.deepEqual(parseManifest(`\ufeff${lines.join('\r\n')}\r\n`, 'vm.mf'), expected);
@@ -38,6 +49,9 @@ for (const [what, line, why] of [
   ['a digest that is too short', `SHA256(x)= ${A}`, /has 40 digits, but sha256 has 64/],
   ['a digest that is too long', `SHA1(x)= ${B}`, /has 64 digits, but sha1 has 40/],
   ['a digest that is no number', `SHA1(x)= ${'g'.repeat(40)}`, /not of the form/],
+  ['a sum of another length', `${'a'.repeat(96)}  x`, /not of the form/],
+  ['a sum of a name that goes up', `${B}  ./../x`, /is no name of a file/],
+  ['a file that it has already, by another form', `${B}  ./vm.ovf`, /a second digest for "vm\.ovf"/],
   ['no digest', 'SHA1(x)= ', /not of the form/],
   ['no name', `SHA1()= ${A}`, /not of the form/],
   ['a name that goes up', `SHA1(../../etc/passwd)= ${A}`, /"\.\.\/\.\.\/etc\/passwd" is no name of a file/],

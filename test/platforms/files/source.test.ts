@@ -11,6 +11,8 @@ import type { BlockReader } from '../../../src/blocks/index.js';
 import { filesSite } from '../../../src/config.js';
 import type { VmferryError } from '../../../src/errors.js';
 import type { OpenPoint } from '../../../src/platforms/platform.js';
+import { telling } from '../../../src/platforms/files/telling.js';
+import { mostUnpacked } from '../../../src/platforms/files/unpacked.js';
 import { openSite } from '../../../src/platforms/registry.js';
 import { DISKS, envelope, FILES, VMDK } from './ovf-samples.js';
 
@@ -199,6 +201,42 @@ test('compressed images are unpacked into the scratch directory, and nothing sta
     (error: VmferryError) => error.code === 'NoSpace' && error.message.includes('scratch'),
   );
   assert.deepEqual(await readdir(join(work, 'scratch')), []);
+});
+
+test('no more comes out of a small file than is declared, fits its size, or is allowed', async () => {
+  const path = await folder('bombs');
+  await writeFile(join(path, 'zeroes.raw'), '');
+  await truncate(join(path, 'zeroes.raw'), 96 * MIB);
+  await run('gzip', ['-q', join(path, 'zeroes.raw')]);
+  await assertOpens({ path });
+  const beyond = { code: 'HostileInput', message: /more than the \d+ bytes that are allowed come out/ };
+  await assert.rejects(pointOf({ path, unpackLimit: '95MiB' }, 'zeroes'), { ...beyond, remedy: /raise unpackLimit/ });
+  const disks = DISKS.replace(VMDK, 'http://example.net/raw').replace('"10"', '"10"').replace('2^30', '2^20');
+  const files = '<File ovf:id="f1" ovf:href="zeroes.raw.gz" ovf:compression="gzip"/>';
+  await writeFile(join(path, 'web01.ovf'), envelope({ disks, files }));
+  await assert.rejects(pointOf({ path }, 'web01'), beyond);
+  await assertOpens({ path, unpackLimit: '96MiB' }, 'web01');
+  assert.deepEqual(await readdir(join(work, 'scratch')), []);
+  const GIB = 2 ** 30;
+  const scratch = { dir: '/', reserveBytes: 0 };
+  assert.equal(mostUnpacked(scratch, MIB, 0), 32 * GIB);
+  assert.equal(mostUnpacked(scratch, GIB, 0), 1000 * GIB);
+  assert.equal(mostUnpacked(scratch, MIB, 80 * GIB), 160 * GIB + 64 * MIB);
+
+  async function assertOpens(settings: Record<string, unknown>, vm = 'zeroes'): Promise<void> {
+    await (await pointOf(settings, vm)).end();
+  }
+});
+
+test('what takes long is said every five seconds', () => {
+  let now = 0;
+  const said: string[] = [];
+  const tell = telling(
+    (line) => said.push(line),
+    () => now,
+  );
+  for (now = 0; now <= 12_000; now += 1_000) tell(() => `${now}`);
+  assert.deepEqual(said, ['5000', '10000']);
 });
 
 test('a chain of snapshots is read through, and only within its own folder', async () => {
