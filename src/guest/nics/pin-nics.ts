@@ -5,11 +5,14 @@ import { assignNames, type Card, type PinnedNic } from './assign.js';
 import { FoundNames, type FoundName } from './found-names.js';
 import { readRedHatIfcfg } from './ifcfg-redhat.js';
 import { readSuseIfcfg } from './ifcfg-suse.js';
+import { readDhcpcd } from './dhcpcd.js';
 import { readIfupdown } from './ifupdown.js';
 import { readLinks } from './links.js';
 import { ethernetAddress, isKernelName, isPinnable } from './names.js';
 import { renewAddresses, renewals, renewedFinding, type Renewed } from './new-addresses.js';
 import { namingOf } from './naming.js';
+import { readNetctl } from './netctl.js';
+import { readNetifrc } from './netifrc.js';
 import { readNetplan } from './netplan.js';
 import { readNetworkManager } from './network-manager.js';
 import { readNetworkd } from './networkd.js';
@@ -33,6 +36,11 @@ export interface NicPlan {
   findings: Finding[];
 }
 
+const READERS = [
+  ...[readIfupdown, readRedHatIfcfg, readSuseIfcfg, readNetworkManager, readNetplan, readNetworkd],
+  ...[readNetctl, readNetifrc, readDhcpcd],
+];
+
 /**
  * Keeps the names that a guest's configuration uses for its network cards, by their MAC addresses: model and PCI place are
  * others at the target, and with them the names. `nics` are in the order of the machine's description. A guest that finds
@@ -41,7 +49,7 @@ export interface NicPlan {
 export async function pinNics(tree: GuestTree, nics: readonly Card[], options: PinOptions = {}): Promise<NicPlan> {
   const files = new ConfigFiles(tree);
   const found = new FoundNames(files);
-  for (const read of [readIfupdown, readRedHatIfcfg, readSuseIfcfg, readNetworkManager, readNetplan, readNetworkd]) {
+  for (const read of READERS) {
     await read(files, found);
   }
   const rules = await readNameRules(files);
