@@ -35,6 +35,12 @@ export const GUEST_FINDINGS = {
       'A file finds a network card by something that may be otherwise at the target: its driver, its path, a pattern of names.',
     basis: 'systemd.link(5), systemd.network(5), the reference of netplan: properties to match.',
   },
+  'guest.nic-rule': {
+    severity: 'info',
+    title:
+      'A rule names a network card by something that may be otherwise at the target, and the name is held by its address.',
+    basis: 'udev(7): DRIVERS, KERNEL, KERNELS and others; systemd.link(5), [Match].',
+  },
   'guest.nic-no-udev': {
     severity: 'warning',
     title: 'The guest has no udev, by which the names of its network cards could be held.',

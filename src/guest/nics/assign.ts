@@ -29,6 +29,8 @@ export interface Known {
   seen: readonly { name: string; mac: string }[];
   /** What udev rules and .link files say. */
   rules: readonly { name: string; mac: string }[];
+  /** By name, the place on the PCI bus of the source that rules give it to. */
+  places: ReadonlyMap<string, string>;
   /** Cards that the configuration finds by their address, so that they are hardly the ones it names. */
   nameless: ReadonlySet<string>;
   /** Whether cards have the kernel's names, such as `eth0`, unless something says otherwise. */
@@ -86,8 +88,12 @@ export function assignNames(
   } else if (only && chosen.names.length === 1 && likely.length === 1 && chosen.why !== 'number') {
     take(likely[0] ?? '', only.name, chosen.why === 'all' ? 'only-one' : 'in-use');
   } else if (chosen.names.length > 0) {
-    // The cards get them in the order of their numbers.
-    const inOrder = [...chosen.names].sort((a, b) => byNumber(a.name, b.name));
+    // The cards get them in the order of their numbers, or of the places that rules give them to.
+    const place = ({ name }: FoundName) => known.places.get(name) ?? '';
+    const placed = chosen.names.every((each) => place(each) !== '');
+    const inOrder = [...chosen.names].sort((a, b) =>
+      placed ? place(a).localeCompare(place(b), 'en') : byNumber(a.name, b.name),
+    );
     const nextCards = inSlotOrder(unnamed.slice(0, inOrder.length), cards);
     inOrder.forEach(({ name }, index) => take(nextCards[index] ?? '', name, 'order'));
     const pairs = inOrder.map(({ name }, index) => `${shown(name)} is ${nextCards[index] ?? ''}`);

@@ -15,6 +15,12 @@ export interface LinkFile {
   text: string;
   /** The name it gives to the one card whose address it has; null where it does something else. */
   pin: { mac: string; name: string; start: number; end: number } | null;
+  /** The name that it gives to a card that it finds without an address. */
+  gives: string | null;
+  /** What it asks of the card beside its address that may be otherwise at the target, in words. */
+  asks: string[];
+  /** Place on the PCI bus that it asks for. */
+  place: string | null;
   /** Whether it could be for a given Ethernet card; by the address where it has one, else by what can be told. */
   mayMatch(mac: string): boolean;
 }
@@ -39,6 +45,9 @@ function linkFile(path: string, name: string, text: string): LinkFile {
   const macs = given.map(ethernetAddress);
   const rename = settings.findLast((each) => each.section === 'Link' && each.key === 'Name');
   const policy = settings.some((each) => each.section === 'Link' && each.key === 'NamePolicy');
+  const fits = (patterns: string[], ...values: string[]) =>
+    patterns.length === 0 ||
+    patterns.some((each) => each.startsWith('!') || values.some((one) => matchesGlob(each, one)));
   const only = macs.length === 1 ? macs[0] : null;
   const { value = '', start = 0, end = 0 } = rename ?? {};
   return {
@@ -47,13 +56,30 @@ function linkFile(path: string, name: string, text: string): LinkFile {
     text,
     // With a policy, Name= counts only where the policy gives no name.
     pin: only && value && !policy ? { mac: only, name: value, start, end } : null,
+    gives: given.length === 0 && value && !policy && fits(match('Type'), 'ether') ? value : null,
+    asks: asksOf(match),
+    place: /^pci-([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/.exec(match('Path')[0] ?? '')?.[1] ?? null,
     mayMatch: (mac) => {
       if (settings.length === 0) return false;
       if (given.length > 0) return macs.includes(mac);
-      const fits = (patterns: string[], ...values: string[]) =>
-        patterns.length === 0 ||
-        patterns.some((each) => each.startsWith('!') || values.some((one) => matchesGlob(each, one)));
       return fits(match('Type'), 'ether') && fits(match('Kind')) && fits(match('OriginalName'), 'eth0', 'eth9');
     },
   };
+}
+
+/** Two values each that any card may have at the target: what fits both fits whatever it has. */
+const SAMPLES = [
+  { key: 'Driver', samples: ['virtio_net', 'e1000e'], what: 'driver' },
+  { key: 'Path', samples: ['pci-0000:00:03.0', 'pci-0000:01:00.0'], what: 'place on the bus' },
+  { key: 'OriginalName', samples: ['eth0', 'eth9'], what: 'kernel name' },
+];
+
+function asksOf(match: (key: string) => string[]): string[] {
+  const fits = (patterns: string[], value: string) => patterns.some((each) => matchesGlob(each, value));
+  const asks = SAMPLES.filter(({ key, samples }) => {
+    const patterns = match(key);
+    return patterns.length > 0 && !samples.every((each) => fits(patterns, each));
+  });
+  const around = ['Property', 'Virtualization', 'Firmware', 'Credential'].some((key) => match(key).length > 0);
+  return [...asks.map(({ what }) => what), ...(around ? ['surroundings'] : [])];
 }

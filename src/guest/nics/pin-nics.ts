@@ -7,7 +7,7 @@ import { readRedHatIfcfg } from './ifcfg-redhat.js';
 import { readSuseIfcfg } from './ifcfg-suse.js';
 import { readDhcpcd } from './dhcpcd.js';
 import { readIfupdown } from './ifupdown.js';
-import { readLinks } from './links.js';
+import { readLinks, type LinkFile } from './links.js';
 import { ethernetAddress, isKernelName, isPinnable } from './names.js';
 import { renewAddresses, renewals, renewedFinding, type Renewed } from './new-addresses.js';
 import { namingOf } from './naming.js';
@@ -16,8 +16,8 @@ import { readNetifrc } from './netifrc.js';
 import { readNetplan } from './netplan.js';
 import { readNetworkManager } from './network-manager.js';
 import { readNetworkd } from './networkd.js';
-import { readNameRules } from './udev-rules.js';
-import { writePins } from './write-pins.js';
+import { readNameRules, type NameRule } from './udev-rules.js';
+import { noteAsked, writePins } from './write-pins.js';
 
 export type { Card, Evidence, PinnedNic } from './assign.js';
 
@@ -57,11 +57,12 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
   const cards = cardsOf(nics);
   const macs = cards.map(({ mac }) => mac);
   const names = pinnable(files, found.physical());
-  const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules].map(({ mac, name }) => ({ mac, name }));
+  const byRule = [...links.flatMap(({ pin }) => pin ?? []), ...rules.byMac].map(({ mac, name }) => ({ mac, name }));
   const naming = await namingOf(files);
   const { nameless, patterns } = found;
-  const known = { seen: options.seen ?? [], rules: byRule, nameless, patterns, kernelNames: naming.kernelNames };
-  const { pinned, findings } = assignNames(cards, names, known);
+  const places = placesOf(links, rules.others);
+  const known = { seen: options.seen ?? [], rules: byRule, places, nameless, patterns };
+  const { pinned, findings } = assignNames(cards, names, { ...known, kernelNames: naming.kernelNames });
   const renewed = await renewAddresses(files, renewals(cards, names, found, pinned, byRule));
   if (renewed.length > 0) links = await readLinks(files);
   const present = new Set([...macs, ...renewed.map(({ from }) => from)]);
@@ -77,6 +78,7 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
     });
   } else {
     await writePins(files, open, macs, { naming, rules, links });
+    noteAsked(files, pinned, macs, { rules, links }, (path, property) => found.byHardware(path, property));
   }
   const kernels = pinned.filter(({ name }) => isKernelName(name));
   if (kernels.length > 0 && macs.length > 1) files.note(kernelNames(kernels, naming.kernelNames));
@@ -91,6 +93,15 @@ function cardsOf(nics: readonly Card[]): Card[] {
     if (mac && !cards.has(mac)) cards.set(mac, { ...nic, mac });
   }
   return [...cards.values()];
+}
+
+/** Where names are given to what is at a place on the PCI bus of the source. */
+function placesOf(links: readonly LinkFile[], rules: readonly NameRule[]): Map<string, string> {
+  const byLink = links.map(({ gives, place }) => ({ name: gives, place }));
+  const pairs = [...byLink, ...rules].flatMap(({ name, place }): [string, string][] =>
+    name !== null && place !== null ? [[name, place]] : [],
+  );
+  return new Map(pairs);
 }
 
 /** Names that the kernel would take but that cannot be written into a rule or a path are left alone, and said. */

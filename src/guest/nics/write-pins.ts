@@ -1,9 +1,9 @@
-import { replaceAll, type ConfigFiles, type Replacement } from '../config-files.js';
+import { replaceAll, shown, type ConfigFiles, type Replacement } from '../config-files.js';
 import type { PinnedNic } from './assign.js';
 import type { LinkFile } from './links.js';
 import { isKernelName } from './names.js';
 import type { Naming } from './naming.js';
-import type { NameRule } from './udev-rules.js';
+import type { AddressRule, NameRule } from './udev-rules.js';
 
 /** Writes the pins, each in the way that holds in this guest, and changes what says otherwise. */
 
@@ -13,7 +13,7 @@ const REMARK =
 
 export interface Present {
   naming: Naming;
-  rules: readonly NameRule[];
+  rules: { byMac: readonly AddressRule[]; others: readonly NameRule[] };
   links: readonly LinkFile[];
 }
 
@@ -30,19 +30,22 @@ export async function writePins(
   const byMac = new Map(pinned.map((each) => [each.mac, each.name]));
   const taken = new Set(byMac.values());
 
-  for (const rule of rules) {
+  for (const rule of rules.byMac) {
     const name = byMac.get(rule.mac);
     if (name !== undefined && name !== rule.name) change(rule.path, rule, name);
     // What only one card can be called goes to the one that the configuration means.
     else if (name === undefined && macs.includes(rule.mac) && taken.has(rule.name)) change(rule.path, rule.line, '');
   }
-  const ruled = new Set(rules.map(({ mac }) => mac));
+  // By a place that may be another card's at the target.
+  for (const rule of rules.others) if (rule.onlyNames && taken.has(rule.name)) change(rule.path, rule.line, '');
+  // What asks for more than the address may not be for the card any more.
+  const ruled = new Set(rules.byMac.filter(({ asks }) => asks.length === 0).map(({ mac }) => mac));
   const linked = new Set<string>();
   for (const { mac, name } of pinned) {
     if (ruled.has(mac)) continue;
     const first = links.find((each) => each.mayMatch(mac));
     if (first?.pin?.mac !== mac) continue;
-    linked.add(mac);
+    if (first.asks.length === 0) linked.add(mac);
     if (first.pin.name !== name) change(first.path, first.pin, name);
   }
   for (const [path, replacements] of changes) {
@@ -55,6 +58,38 @@ export async function writePins(
     const before = links.some((each) => each.name <= path.slice(path.lastIndexOf('/') + 1) && each.mayMatch(mac));
     if (naming.links && !isKernelName(name) && !before) await files.write(path, linkText(mac, name), 0o644);
     else await addRule(files, mac, name);
+  }
+}
+
+/** Says of what names a card by something that may be otherwise at the target whether a pin holds the name instead. */
+export function noteAsked(
+  files: ConfigFiles,
+  pinned: readonly PinnedNic[],
+  macs: readonly string[],
+  { rules, links }: Pick<Present, 'rules' | 'links'>,
+  byHardware: (path: string, property: string) => void,
+): void {
+  const byMac = (mac: string) => pinned.find((each) => each.mac === mac);
+  const byName = (name: string) => pinned.find((each) => each.name === name);
+  const own = links.filter(({ path }) => path.startsWith('/etc/'));
+  const all = [
+    ...rules.byMac.filter(({ mac }) => macs.includes(mac)).map((rule) => ({ ...rule, held: byMac(rule.mac) })),
+    ...rules.others.map((rule) => ({ ...rule, held: rule.onlyNames ? byName(rule.name) : undefined })),
+    ...own.flatMap(({ path, asks, pin, gives }) => {
+      if (pin) return macs.includes(pin.mac) ? [{ path, asks, name: pin.name, held: byMac(pin.mac) }] : [];
+      return gives === null ? [] : [{ path, asks, name: gives, held: byName(gives) }];
+    }),
+  ];
+  for (const { path, name, asks, held } of all) {
+    if (!held) asks.forEach((property) => byHardware(path, property));
+    else if (asks.length > 0) {
+      files.note({
+        id: 'guest.nic-rule',
+        severity: 'info',
+        message: `${shown(path)} names a network card ${shown(name)} by its ${asks.join(' and ')}, which may be another at the target; the name is held by the address ${held.mac} instead.`,
+        remedy: "Look at the guest's addresses in the rehearsal.",
+      });
+    }
   }
 }
 
