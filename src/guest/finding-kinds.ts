@@ -24,6 +24,21 @@ export const GUEST_FINDINGS = {
     title: 'A map of GRUB names disks as they were called at the source.',
     basis: 'The manual of GRUB, device map.',
   },
+  'guest.lvm-devices': {
+    severity: 'info',
+    title: "LVM's list of disks names them by what they were at the source, and is put aside.",
+    basis: 'lvmdevices(8), /etc/lvm/devices/system.devices: without the list LVM looks at all disks.',
+  },
+  'guest.lvm-filter': {
+    severity: 'warning',
+    title: 'LVM chooses disks by names that may be others at the target.',
+    basis: 'lvm.conf(5), filter and global_filter.',
+  },
+  'guest.mdadm-devices': {
+    severity: 'warning',
+    title: 'mdadm looks for members of RAIDs on disks with names that may be others at the target.',
+    basis: 'mdadm.conf(5), DEVICE and devices=.',
+  },
   'guest.nic-name': {
     severity: 'warning',
     title: 'A file gives a network card a name that the kernel does not take, or that cannot be held.',
