@@ -3,7 +3,17 @@ import type { VmDescription } from '../../model/vm.js';
 import type { ReadableDisks } from '../platform.js';
 import { placeOf } from './connect.js';
 import { described } from './describe.js';
-import { machinesIn, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
+import {
+  leftOutOf,
+  machinesIn,
+  namesAtSite,
+  openMachine,
+  openRoot,
+  packagesOf,
+  shownLeftOut,
+  type Machine,
+} from './machines.js';
+import type { LeftOut } from './member.js';
 import { openPackage, type Package } from './package.js';
 import { checkPackage } from './package-check.js';
 import { served } from './served.js';
@@ -30,7 +40,9 @@ export async function describePlace(
     // Of one file, whatever is wrong with it is said.
     const packages = found.size === 0 && only !== null ? new Map([[only, only]]) : found;
     const [one] = packages;
-    if (!one || (packages.size > 1 && vm === null)) throw several(place, [...packages.keys()]);
+    const leftOut = await leftOutOf(root, only, signal);
+    if (!one || (packages.size > 1 && vm === null)) throw several(place, [...packages.keys()], null, leftOut);
+    if (vm === null) for (const { name, why } of leftOut) tell?.(`Left out: ${name}, as ${why}.`);
     const machine =
       packages.size > 1
         ? await openMachine(at, root, only, vm!, signal)
@@ -60,12 +72,18 @@ async function oneOf(place: string, name: string, from: Package, vm: string | nu
   throw several(place, within, vm);
 }
 
-function several(place: string, known: string[], vm: string | null = null): VmferryError {
+function several(
+  place: string,
+  known: string[],
+  vm: string | null = null,
+  leftOut: readonly LeftOut[] = [],
+): VmferryError {
   const list = known.slice(0, 50).join(', ');
+  const besides = leftOut.length === 0 ? '' : ` Left out: ${shownLeftOut(leftOut)}.`;
   if (known.length === 0) {
     return new VmferryError('NotFound', `there is no machine at ${place}`, {
       platform: 'files',
-      remedy: 'Name an .ova, .ovf, .vmx, .vbox, .xml of libvirt or a disk image, or the directory of one.',
+      remedy: `Name an .ova, .ovf, .vmx, .vbox, .xml of libvirt or a disk image, or the directory of one.${besides}`,
     });
   }
   if (vm !== null) {
@@ -76,6 +94,6 @@ function several(place: string, known: string[], vm: string | null = null): Vmfe
   }
   return new VmferryError('InvalidRequest', `there are several machines at ${place}`, {
     platform: 'files',
-    remedy: `Name one of them: ${list}.`,
+    remedy: `Name one of them: ${list}.${besides}`,
   });
 }

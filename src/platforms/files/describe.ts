@@ -4,7 +4,16 @@ import type { VmDescription, VmSummary } from '../../model/vm.js';
 import type { FilesConnection } from './connect.js';
 import { lookAtDisks } from './look.js';
 import { manifestFindings } from './manifest-files.js';
-import { madeMac, madeUuid, namesAtSite, openMachine, openRoot, packagesOf, type Machine } from './machines.js';
+import {
+  leftOutOf,
+  madeMac,
+  madeUuid,
+  namesAtSite,
+  openMachine,
+  openRoot,
+  packagesOf,
+  type Machine,
+} from './machines.js';
 import { openPackage } from './package.js';
 import { VmferryError } from '../../errors.js';
 import { quoted } from './foreign-values.js';
@@ -143,7 +152,8 @@ export async function inventory(at: FilesConnection, signal?: AbortSignal): Prom
       }
     }
     const closed = only === null ? (await root.list(signal)).filter((path) => path.endsWith('/')) : [];
-    return [...found, ...closed.map(unread)];
+    const leftOut = await leftOutOf(root, only, signal);
+    return [...found, ...closed.map(unread), ...leftOut.map(({ name }) => unread(name))];
   } finally {
     await root.close();
   }

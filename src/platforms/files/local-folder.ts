@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { VmferryError } from '../../errors.js';
 import { whyFile } from '../../file-trouble.js';
 import { openFile } from './local-file.js';
-import { namesUnder, type Folder, type Member } from './member.js';
+import { namesUnder, type Folder, type LeftOut, type Member } from './member.js';
 import { safeName } from './member-name.js';
 
 /** More files than any set of exported machines has. */
@@ -16,10 +16,19 @@ export async function openLocalFolder(path: string): Promise<Folder> {
   });
   return {
     name: root,
-    list: () => listed(root),
+    list: async () => (await walked(root)).names,
+    leftOut: async () => {
+      const { leftOut } = await walked(root);
+      return await Promise.all(
+        leftOut.map(async (each) => ({
+          ...each,
+          name: (await leadsToDirectory(root, each)) ? `${each.name}/` : each.name,
+        })),
+      );
+    },
     names: async (under) => {
       if (under !== '' && !safeName(under.slice(0, -1))) throw leadsOut(root, under, 'it is no plain relative name');
-      return namesUnder(await listed(root, under, false), under);
+      return namesUnder((await walked(root, under, false)).names, under);
     },
     open: (name) => opened(root, name),
     close: () => Promise.resolve(),
@@ -30,8 +39,9 @@ export async function openLocalFolder(path: string): Promise<Folder> {
  * Files of the directory and of the directories in it, in order. Hidden ones are left out; one of the directories that
  * cannot be read stands there by its name with a `/`, so that the others are found all the same.
  */
-async function listed(root: string, from = '', deeper = true): Promise<string[]> {
+async function walked(root: string, from = '', deeper = true): Promise<{ names: string[]; leftOut: LeftOut[] }> {
   const names: string[] = [];
+  const leftOut: LeftOut[] = [];
   const look = async (under: string, deeper: boolean) => {
     const entries = await readdir(join(root, under), { withFileTypes: true }).catch((cause: unknown) => {
       if (under !== from) return null;
@@ -43,10 +53,13 @@ async function listed(root: string, from = '', deeper = true): Promise<string[]>
     if (entries === null) names.push(under);
     for (const entry of (entries ?? []).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = under + entry.name;
-      if (entry.name.startsWith('.') || !safeName(name)) continue;
-      if (entry.isFile()) names.push(name);
-      else if (entry.isDirectory() && deeper) await look(`${name}/`, false);
-      if (names.length > MOST_FILES) {
+      if (entry.name.startsWith('.')) continue;
+      if (entry.isSymbolicLink()) leftOut.push({ name, why: 'it is a link' });
+      else if (!entry.isFile() && !entry.isDirectory()) leftOut.push({ name, why: 'it is no plain file' });
+      else if (!safeName(name)) leftOut.push({ name, why: 'its name could be taken for something else than a file' });
+      else if (entry.isFile()) names.push(name);
+      else if (deeper) await look(`${name}/`, false);
+      if (names.length + leftOut.length > MOST_FILES) {
         throw new VmferryError('NotSupported', `cannot list ${root}: it holds more than ${MOST_FILES} files`, {
           platform: 'files',
           remedy: 'Name the directory of the exported machines, not one above it.',
@@ -55,7 +68,13 @@ async function listed(root: string, from = '', deeper = true): Promise<string[]>
     }
   };
   await look(from, deeper);
-  return names;
+  return { names, leftOut };
+}
+
+/** For what is said of it alone. */
+async function leadsToDirectory(root: string, { name }: LeftOut): Promise<boolean> {
+  const found = await stat(join(root, name)).catch(() => null);
+  return found?.isDirectory() ?? false;
 }
 
 async function opened(root: string, name: string): Promise<Member | null> {

@@ -8,7 +8,7 @@ import { decoded, openHttpFolder } from './http-folder.js';
 import type { FilesConnection } from './connect.js';
 import type { ForeignVm } from './foreign.js';
 import { openLocalFolder } from './local-folder.js';
-import type { Folder } from './member.js';
+import type { Folder, LeftOut } from './member.js';
 import { removeLeft } from './own-files.js';
 import { openPackage, packageKindOf, type Package } from './package.js';
 
@@ -85,6 +85,32 @@ export async function packagesOf(
   return names;
 }
 
+/** What lies there as a machine does, and is not opened. Names are as they can be printed. */
+export async function leftOutOf(root: Folder, only: string | null, signal?: AbortSignal): Promise<LeftOut[]> {
+  const leftOut = only === null ? ((await root.leftOut?.(signal)) ?? []) : [];
+  if (leftOut.length === 0) return [];
+  // What lies beside a descriptor is said where that names it.
+  const taken = new Set((await root.list(signal)).filter(describes).map((path) => posix.dirname(path)));
+  return leftOut
+    .filter(({ name }) => {
+      const kind = packageKindOf(name);
+      return name.endsWith('/') || (kind !== null && (kind !== 'image' || !taken.has(posix.dirname(name))));
+    })
+    .map(({ name, why }) => ({ name: /^[\w ./-]+$/.test(name) ? name : JSON.stringify(name), why }));
+}
+
+function describes(path: string): boolean {
+  return !['image', 'ova', null].includes(packageKindOf(path));
+}
+
+/** `a.ova (it is a link), …` */
+export function shownLeftOut(leftOut: readonly LeftOut[]): string {
+  return leftOut
+    .slice(0, 20)
+    .map(({ name, why }) => `${name} (${why})`)
+    .join(', ');
+}
+
 /** Whether an image is a part of another: the extents of a VMDK, or what it was before a snapshot. */
 function pieceOf(path: string, images: ReadonlySet<string>): boolean {
   const base = path.replace(
@@ -132,7 +158,7 @@ export async function openMachine(
   const names = await packagesOf(root, only, signal);
   // `appliance:web` is one of several in a package.
   const name = names.has(vm) ? vm : [...names.keys()].find((each) => vm.startsWith(`${each}:`));
-  if (name === undefined) throw unknown(at, vm, [...names.keys()]);
+  if (name === undefined) throw unknown(at, vm, [...names.keys()], await leftOutOf(root, only, signal));
   const from = await openPackage(root, names.get(name)!, at.scratch, signal);
   const index = namesAtSite(from, name).indexOf(vm);
   const foreign = from.machines[index];
@@ -141,10 +167,18 @@ export async function openMachine(
   throw unknown(at, vm, namesAtSite(from, name));
 }
 
-function unknown(at: FilesConnection, vm: string, known: string[]): VmferryError {
+function unknown(at: FilesConnection, vm: string, known: string[], leftOut: LeftOut[] = []): VmferryError {
+  const meant = leftOut.find(({ name }) => name === vm || namesOf(name).includes(vm));
+  if (meant) {
+    return new VmferryError('HostileInput', `cannot open ${meant.name} at ${at.site}: ${meant.why}`, {
+      platform: 'files',
+      remedy: 'Put the file itself there, under a plain name.',
+    });
+  }
+  const besides = leftOut.length === 0 ? '' : ` Left out: ${shownLeftOut(leftOut)}.`;
   return new VmferryError('NotFound', `there is no VM "${vm}" at ${at.site}`, {
     platform: 'files',
-    remedy: `VMs there: ${known.slice(0, 50).join(', ') || 'none'}.`,
+    remedy: `VMs there: ${known.slice(0, 50).join(', ') || 'none'}.${besides}`,
   });
 }
 

@@ -31,6 +31,14 @@ export interface Member extends RandomAccess {
   close(): Promise<void>;
 }
 
+/** A file that is not opened, whatever is in it. */
+export interface LeftOut {
+  /** From outside, with all that a name may hold; one that ends in `/` is a directory. */
+  name: string;
+  /** Completes `it is left out: …`. */
+  why: string;
+}
+
 /** Where the files of a machine lie: a directory, the same behind HTTP, or an archive. */
 export interface Folder {
   /** For messages: a path or an address, without secrets. */
@@ -41,6 +49,8 @@ export interface Folder {
    * @throws VmferryError `NotSupported` where it cannot be listed, `NotFound`, `Denied`, `Unreachable`.
    */
   list(signal?: AbortSignal): Promise<string[]>;
+  /** What lies there and is not opened: links, pipes, and files of names that no tool is given. Not there where nothing is. */
+  leftOut?: (signal?: AbortSignal) => Promise<LeftOut[]>;
   /** Names of the files that lie right in one directory: `` for itself, `web01/` for one in it. @throws as `list`. */
   names(under: string, signal?: AbortSignal): Promise<string[]>;
   /**

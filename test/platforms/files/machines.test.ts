@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -336,4 +336,42 @@ test('an archive that is compressed and does not say so is told as such', async 
     message: /it is no tar archive, but compressed by gzip/,
     remedy: 'Unpack it, or call it web01.ova.gz if that is what it is to be.',
   });
+});
+
+test('what is not opened in a directory is named, with the reason', async () => {
+  const path = await folder('left-out', { 'web01.vmx': VMX, 'web\n04.ova': 'x', 'app.log': '' });
+  await symlink('/etc/passwd', join(path, 'web02.ova'));
+  await symlink('/etc', join(path, 'web03'));
+  await symlink('/etc/passwd', join(path, 'vmware.log'));
+  await symlink('/etc/passwd', join(path, 'disk.vmdk'));
+  await run('mkfifo', [join(path, 'web05.ovf')]);
+  const source = site(path);
+  assert.deepEqual(
+    (await source.inventory()).map(({ name, state }) => [name, state]),
+    [
+      ['web01', 'off'],
+      ['"web\\n04.ova"', 'other'],
+      ['web02.ova', 'other'],
+      ['web03/', 'other'],
+      ['web05.ovf', 'other'],
+    ],
+  );
+  await assert.rejects(source.describe('web02.ova'), {
+    code: 'HostileInput',
+    message: /web02\.ova at .*: it is a link/,
+  });
+  await assert.rejects(source.describe('web05'), { code: 'HostileInput', message: /it is no plain file/ });
+  await assert.rejects(source.describe('web09'), {
+    code: 'NotFound',
+    remedy: /VMs there: web01\. Left out: .*web02\.ova \(it is a link\)/,
+  });
+  const said: string[] = [];
+  await describePlace(path, null, false, undefined, (line) => said.push(line));
+  assert.deepEqual(said.slice(1), [
+    'Left out: web02.ova, as it is a link.',
+    'Left out: web03/, as it is a link.',
+    'Left out: web05.ovf, as it is no plain file.',
+  ]);
+  await rm(join(path, 'web01.vmx'));
+  await assert.rejects(describePlace(path, null, false), { code: 'NotFound', remedy: /Left out: .*web02\.ova/ });
 });
