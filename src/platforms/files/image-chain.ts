@@ -95,6 +95,8 @@ async function beneath(
       throw refused(files, layer.name, `its part ${JSON.stringify(extent.name)} refers to other files itself`);
     }
     layer.extentHeaders.push(header);
+    const findings = header.findings.filter(({ id }) => id !== 'disk.kind-not-read');
+    layer.header = { ...layer.header, findings: [...layer.header.findings, ...findings] };
   }
   if (layer.extents.length > 0) assertWithin(files, layer);
   const bases = references.filter(({ kind }) => kind === 'backing' || (kind === 'parent' && layer.format === 'vmdk'));

@@ -12,6 +12,8 @@ const MAX_DESCRIPTOR_BYTES = 2 ** 20;
 const QEMU_TEXT = { offset: 0x200, bytes: 20 * SECTOR_BYTES };
 /** Kinds of disks in several files that QEMU opens. */
 const CREATE_TYPES = ['monolithicFlat', 'vmfs', 'vmfsSparse', 'seSparse', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat'];
+/** Files that QEMU reads as a part of a disk alone. */
+const ESXI_PARTS = ['vmfsSparse', 'seSparse'];
 const DEVICES = ['fullDevice', 'partitionedDevice', 'vmfsRaw', 'vmfsRawDeviceMap', 'vmfsPassthroughRawDeviceMap'];
 const EXTENT_TYPES = ['FLAT', 'SPARSE', 'VMFS', 'VMFSSPARSE', 'SESPARSE'];
 
@@ -40,7 +42,11 @@ export async function readVmdk(from: HeaderReader): Promise<HeaderParts> {
   return {
     ...sparse.parts,
     ...{ variant, references: parents, encrypted: isEncrypted(text) },
-    findings: [...(sparse.parts.findings ?? []), ...findings],
+    findings: [
+      ...(sparse.parts.findings ?? []),
+      ...findings,
+      ...(ESXI_PARTS.includes(variant) ? [onlyPart(from.image.name, variant)] : []),
+    ],
   };
 }
 
@@ -138,6 +144,16 @@ function kindNotRead(image: string, variant: string): Finding {
     ...blocking(
       `${image} is a VMDK of the kind "${variant}", which QEMU cannot read from a descriptor.`,
       'Export the machine again, as OVF or with `vmkfstools -i`.',
+    ),
+  };
+}
+
+function onlyPart(image: string, variant: string): Finding {
+  return {
+    id: 'disk.kind-not-read',
+    ...blocking(
+      `${image} is only a part of a VMDK (${variant}), which cannot be read without the text that goes with it.`,
+      'Put the small .vmdk that names it beside it, and use that.',
     ),
   };
 }
