@@ -65,12 +65,12 @@ test("VMware's OVF by its own ova-compose: SCSI and NVMe, secure boot, drives wi
     nics: [' vmxnet3 network Prod & DMZ', ' e1000e network Backup'],
     ...{ display: 'vmvga', sound: null, guestOs: 'debian11_64Guest', machine: null, clock: 'utc', serialPorts: 0 },
     ...NOTHING,
-    findings: ['info nic.address-missing', 'info nic.address-missing'],
+    findings: ['info manifest.missing', 'info nic.address-missing', 'info nic.address-missing'],
   };
   assert.deepEqual(outline(await described('ova-compose.ovf', VMWARE)), expected);
   // The same, edited by Cisco's COT, which gives the cards addresses and adds serial ports.
   assert.deepEqual(outline(await described('cot.ovf', VMWARE)), {
-    ...{ ...expected, memoryMib: 3072, cpu: '2: 2 x 1 x 1 ', serialPorts: 2, findings: [] },
+    ...{ ...expected, memoryMib: 3072, cpu: '2: 2 x 1 x 1 ', serialPorts: 2, findings: ['info manifest.missing'] },
     nics: [
       '00:50:56:aa:00:01 e1000 network mgmt',
       '00:50:56:aa:00:02 e1000 network Prod & DMZ',
@@ -98,7 +98,7 @@ test("VirtualBox's OVF 0.9, 1.0 and 2.0 describe the same machine, with the empt
       ],
       ...{ display: 'vmvga', sound: 'ich6', guestOs: 'Debian12_64', machine: 'q35', clock: 'utc', serialPorts: 1 },
       ...NOTHING,
-      findings: ['blocking tpm.external'],
+      findings: ['blocking tpm.external', 'info manifest.missing'],
     });
   }
 });
@@ -122,7 +122,7 @@ test("VirtualBox's OVF of an old machine: SAS, VirtIO SCSI and NVMe, a CD in its
     nics: ['08:00:27:aa:bb:04 pcnet network HostOnly'],
     ...{ display: 'vga', sound: 'ac97', guestOs: 'WindowsXP', machine: 'pc', clock: 'localtime', serialPorts: 0 },
     ...NOTHING,
-    findings: ['info removable.medium'],
+    findings: ['info manifest.missing', 'info removable.medium'],
   });
 });
 
@@ -172,7 +172,7 @@ test("oVirt's OVF by virt-v2v, for its API and for an export domain of RHV", asy
       nics: ['52:54:00:1a:2b:3c e1000 network default', '52:54:00:1a:2b:3d e1000 network br0'],
       ...{ display: 'vga', sound: null, guestOs: 'OtherLinux', machine: 'pc', clock: 'utc', serialPorts: 0 },
       ...NOTHING,
-      findings: [],
+      findings: ['info manifest.missing'],
     });
   }
 });
