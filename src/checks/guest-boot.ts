@@ -26,6 +26,25 @@ export const guestBootRules: GuestRule[] = [
     },
   },
   {
+    id: 'guest.boot-fallback',
+    title: 'The VM gets new UEFI variables, and its disks have no boot loader where firmware looks without any.',
+    severity: 'blocking',
+    basis:
+      'UEFI 2.10, 3.5.1.1: from a disk that its variables do not name, firmware starts \\EFI\\BOOT\\BOOTX64.EFI. Tried with OVMF.',
+    check: ({ guest, vm, request, package: packed = null }) => {
+      const kept = vm.nvramPath !== null && (packed === null || packed.kind === 'libvirt-xml');
+      if (vm.firmware !== 'uefi' || kept || !guest?.boots.uefi || guest.boots.uefiFallback !== false) return [];
+      const message =
+        'The VM gets new UEFI variables, which name no boot loader, and \\EFI\\BOOT\\BOOTX64.EFI, which is started without them, is not there.';
+      const way = guest.os?.kind === 'windows' ? 'bcdboot C:\\Windows /f UEFI' : 'grub-install --force-extra-removable';
+      const remedy = `have the boot loader put there in the guest before it moves (${way}).`;
+      if (packed === null && request?.conversion === 'none')
+        return [blocking(message, `Convert the guest, or ${remedy}`)];
+      const light = packed === null ? 'A conversion of Linux copies' : '"conversion": "light" copies';
+      return [warning(message, `${light} it there; or ${remedy}`)];
+    },
+  },
+  {
     id: 'guest.device-names',
     title:
       'The guest names disks by how they are attached: in fstab, in units of systemd, for LVM or for its boot loader.',

@@ -55,9 +55,9 @@ export interface Rule {
   check(facts: Facts): Found[];
 }
 
-/** A rule that judges the guest by itself, whatever the target. */
+/** A rule that judges the guest by itself, whatever the target; what is asked for may say how grave that is. */
 export interface GuestRule extends Rule {
-  check(facts: Pick<Facts, 'vm' | 'guest'>): Found[];
+  check(facts: Pick<Facts, 'vm' | 'guest'> & Partial<Pick<Facts, 'request' | 'package'>>): Found[];
 }
 
 /** The disks that are copied, as described and as planned. */

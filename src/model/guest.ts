@@ -51,7 +51,14 @@ export const inspectedGuest = z.strictObject({
   filesystems: z.array(guestFilesystem),
   layouts: z.array(z.enum(['lvm', 'raid', 'btrfs', 'luks', 'bitlocker', 'dynamic-disks', 'zfs'])),
   boots: z
-    .strictObject({ bios: z.boolean().nullable(), uefi: z.boolean().nullable() })
+    .strictObject({
+      bios: z.boolean().nullable(),
+      uefi: z.boolean().nullable(),
+      uefiFallback: z
+        .boolean()
+        .nullable()
+        .describe('Whether a UEFI with new variables finds one, too: \\EFI\\BOOT\\BOOTX64.EFI.'),
+    })
     .describe('Which firmware finds a boot loader.'),
   kernels: z.array(guestKernel),
   deviceNames: z

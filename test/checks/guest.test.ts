@@ -4,7 +4,8 @@ import { check } from '../../src/checks/index.js';
 import { inspectedGuest, type InspectedGuest } from '../../src/model/guest.js';
 import { DRIVERS } from '../../src/model/drivers.js';
 import { limitsOf } from '../../src/platforms/files/target/limits.js';
-import { disk, factsOf, nic, type Given } from './facts.js';
+import type { PackageKind } from '../../src/model/package.js';
+import { disk, factsOf, nic, uefi, type Given } from './facts.js';
 
 /** Branches of the rules about guests. Each rule fires and is silent on images of guests, too, in test/guest/inspect. */
 
@@ -13,7 +14,14 @@ const LINUX = {
   ...{ architecture: 'x86_64', packageFormat: 'deb', hostname: 'web01' },
 };
 const PLAIN: Record<string, unknown> = {
-  ...{ os: LINUX, systems: 1, disks: [], filesystems: [], layouts: [], boots: { bios: true, uefi: true } },
+  ...{
+    os: LINUX,
+    systems: 1,
+    disks: [],
+    filesystems: [],
+    layouts: [],
+    boots: { bios: true, uefi: true, uefiFallback: true },
+  },
   ...{ kernels: [], deviceNames: [], tools: [], guestAgent: true, services: [], applications: [] },
   ...{ pinnedNics: [], windows: null, notes: [], notSeen: [] },
 };
@@ -98,7 +106,24 @@ test('layouts, and what could not be looked at, are named', () => {
 });
 
 test('a disk without anything to start from is no reason to stop, one for another firmware is', () => {
-  assert.deepEqual(found({ boots: { bios: false, uefi: false } }), ['warning guest.boot-loader']);
-  assert.deepEqual(found({ boots: { bios: false, uefi: true } }), ['blocking guest.boot-loader']);
-  assert.deepEqual(found({ boots: { bios: null, uefi: true } }), []);
+  assert.deepEqual(found({ boots: { bios: false, uefi: false, uefiFallback: false } }), ['warning guest.boot-loader']);
+  assert.deepEqual(found({ boots: { bios: false, uefi: true, uefiFallback: true } }), ['blocking guest.boot-loader']);
+  assert.deepEqual(found({ boots: { bios: null, uefi: true, uefiFallback: true } }), []);
+});
+
+test('a UEFI whose variables stay behind needs a boot loader where it looks without them', () => {
+  const anew = uefi().replace(/<nvram>.*<\/nvram>/, '');
+  const lacks = { boots: { bios: false, uefi: true, uefiFallback: false } };
+  assert.deepEqual(found(lacks, { os: anew }), ['warning guest.boot-fallback']);
+  // Nothing that is done mends it.
+  assert.deepEqual(found(lacks, { os: anew, request: { conversion: 'none' } }), ['blocking guest.boot-fallback']);
+  // Its variables come along, there is one, nobody could look, or it is none of UEFI's.
+  assert.deepEqual(found(lacks, { os: uefi() }), []);
+  assert.deepEqual(found({ boots: { ...lacks.boots, uefiFallback: true } }, { os: anew }), []);
+  assert.deepEqual(found({ boots: { ...lacks.boots, uefiFallback: null } }, { os: anew }), []);
+  assert.deepEqual(found({ boots: { ...lacks.boots, bios: true } }), []);
+  // A package for other platforms leaves them behind.
+  const ids = (kind: PackageKind) =>
+    found(lacks, { os: uefi(), package: { kind, diskFormat: 'qcow2' } }).filter((line) => /fallback/.test(line));
+  assert.deepEqual([ids('ovf'), ids('libvirt-xml')], [['warning guest.boot-fallback'], []]);
 });

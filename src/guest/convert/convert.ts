@@ -11,6 +11,7 @@ import { lookInside } from '../inspect/look-inside.js';
 import { inAppliance } from '../open-appliance.js';
 import { decide, kindOf, missingFor, type Decision } from './decide.js';
 import { guestDevices } from './device-names.js';
+import { addFallbackLoader } from './fallback-loader.js';
 import { convertFully, fullTools } from './full.js';
 import { convertLightly } from './light.js';
 import { mountForWriting } from './mount.js';
@@ -25,7 +26,7 @@ export interface ConversionOptions extends ConversionWish {
 }
 
 /** What is found of a guest before it is converted, and is no longer so after. */
-const MENDED = new Set(['guest.device-names', 'guest.nic-names', 'guest.tools']);
+const MENDED = new Set(['guest.boot-fallback', 'guest.device-names', 'guest.nic-names', 'guest.tools']);
 
 /**
  * Looks into the guest, chooses its devices, and changes it where that is needed and allowed.
@@ -46,12 +47,15 @@ export async function convertGuest(
     if (guest.os?.kind !== 'linux' || guest.systems > 1 || options.most === 'none') {
       return { guest, decision, changes: [], findings };
     }
+    await appliance.command(['umount-all']);
+    const loader = await addFallbackLoader(appliance, vm, guest, options);
     await mountForWriting(appliance, guest);
     const tree = applianceTree(appliance);
     const devices = guestDevices(appliance.devices, guest.filesystems, vm, await diskNames(tree));
     const done = await convertLightly(appliance, tree, vm, devices, options);
     const left = findings.filter(({ id }) => !MENDED.has(id));
-    return { guest, decision, changes: done.changes, findings: [...left, ...done.findings] };
+    const changes = [...loader.changes, ...done.changes];
+    return { guest, decision, changes, findings: [...left, ...loader.findings, ...done.findings] };
   });
   const { guest, changes, findings } = looked;
   let { decision } = looked;

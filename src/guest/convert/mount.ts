@@ -2,9 +2,8 @@ import { VmferryError } from '../../errors.js';
 import type { InspectedGuest } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
 
-/** Mounts what an inspection mounted once more, for writing. @throws VmferryError `GuestUnreadable` where the root cannot be. */
+/** Mounts what an inspection mounted and was unmounted since, for writing. @throws VmferryError `GuestUnreadable` where the root cannot be. */
 export async function mountForWriting(appliance: Appliance, { filesystems }: InspectedGuest): Promise<void> {
-  await appliance.command(['umount-all']);
   const mounts = filesystems.flatMap(({ device, mountpoint }) => (mountpoint === null ? [] : [{ device, mountpoint }]));
   mounts.sort((one, other) => one.mountpoint.length - other.mountpoint.length);
   let rooted = false;

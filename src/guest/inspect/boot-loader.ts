@@ -1,33 +1,27 @@
 import type { InspectedGuest } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
-import type { GuestTree } from '../tree.js';
-import { SYSTEM_PARTITION, type PartitionTypes } from './partitions.js';
+import { SYSTEM_PARTITION, type Partitions } from './partitions.js';
+import { fallbackOf, systemPartitions } from './system-partition.js';
 
 /**
  * Which firmware finds something to start. BIOS: the first disk's first sector holds code and its signature (0x55AA).
- * UEFI: a system partition holds a loader under the name that firmware looks for without variables, or any at all.
+ * UEFI: a system partition holds a loader; whether under the name that firmware looks for without variables is told apart.
+ * Ask before anything is mounted.
  */
-export async function bootsOf(
-  appliance: Appliance,
-  tree: GuestTree | null,
-  partitions: PartitionTypes,
-): Promise<InspectedGuest['boots']> {
+export async function bootsOf(appliance: Appliance, partitions: Partitions): Promise<InspectedGuest['boots']> {
   const [first] = partitions.keys();
   const sector =
     first === undefined ? null : await appliance.bytes(['pread-device', first, '512', '0']).catch(() => null);
   const bios = hasBootCode(sector);
-  if (![...partitions.values()].flat().some((type) => SYSTEM_PARTITION.includes(type))) return { bios, uefi: false };
-  if (tree === null) return { bios, uefi: null };
-  for (const folder of ['/boot/efi', '/efi', '/boot']) {
-    const efi = (await tree.list(folder)).find((name) => name.toLowerCase() === 'efi');
-    if (efi === undefined) continue;
-    for (const vendor of (await tree.list(`${folder}/${efi}`)).slice(0, 100)) {
-      const names = await tree.list(`${folder}/${efi}/${vendor}`);
-      if (names.some((name) => /\.efi$/i.test(name))) return { bios, uefi: true };
-    }
-  }
-  // One that fstab does not mount is not looked into.
-  return { bios, uefi: null };
+  if (![...partitions.values()].flat().some(({ type }) => SYSTEM_PARTITION.includes(type)))
+    return { bios, uefi: false, uefiFallback: false };
+  const { found, unread } = await systemPartitions(appliance, partitions);
+  const unknown = unread.length > 0 ? null : false;
+  return {
+    bios,
+    uefi: found.some(({ folders }) => folders.some(({ loaders }) => loaders.length > 0)) || unknown,
+    uefiFallback: found.some((each) => fallbackOf(each) !== null) || unknown,
+  };
 }
 
 function hasBootCode(sector: Buffer | null): boolean | null {

@@ -1,6 +1,6 @@
 import type { InspectedGuest } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
-import { DYNAMIC_DISK, type PartitionTypes } from './partitions.js';
+import { DYNAMIC_DISK, type Partitions } from './partitions.js';
 
 const MOST = 500;
 const MOST_CHARS = 200;
@@ -22,7 +22,7 @@ export async function partitionTables(appliance: Appliance): Promise<InspectedGu
 export async function layoutsOf(
   appliance: Appliance,
   filesystems: readonly Filesystem[],
-  partitions: PartitionTypes,
+  partitions: Partitions,
 ): Promise<Layouts> {
   const types = new Set(filesystems.map(({ type }) => type));
   const listed = async (command: string) => ((await appliance.maybe([command])) ?? '').split('\n').filter(Boolean);
@@ -36,7 +36,7 @@ export async function layoutsOf(
     ['btrfs', types.has('btrfs')],
     ['luks', types.has('crypto_LUKS')],
     ['bitlocker', types.has('BitLocker')],
-    ['dynamic-disks', [...partitions.values()].flat().some((type) => DYNAMIC_DISK.includes(type))],
+    ['dynamic-disks', [...partitions.values()].flat().some(({ type }) => DYNAMIC_DISK.includes(type))],
     ['zfs', types.has('zfs_member')],
   ];
   return found.filter(([, there]) => there).map(([layout]) => layout);

@@ -15,7 +15,7 @@ import { filesystemsOf, layoutsOf, partitionTables, roomOf } from './disks.js';
 import { bootsOf } from './boot-loader.js';
 import { findKernels } from './kernels.js';
 import { osOf } from './os.js';
-import { partitionTypes } from './partitions.js';
+import { partitionsOf } from './partitions.js';
 import { windowsState } from './windows.js';
 
 const MOST_MOUNTS = 100;
@@ -33,7 +33,8 @@ export async function inspectGuest(
 ): Promise<InspectedGuest> {
   const notSeen: string[] = [];
   const disks = await partitionTables(appliance);
-  const partitions = await partitionTypes(appliance);
+  const partitions = await partitionsOf(appliance);
+  const boots = await bootsOf(appliance, partitions);
   const filesystems = await filesystemsOf(appliance, notSeen);
   const layouts = await layoutsOf(appliance, filesystems, partitions);
   const roots = ((await appliance.maybe(['inspect-os'])) ?? '').split('\n').filter(Boolean);
@@ -41,15 +42,14 @@ export async function inspectGuest(
   const root = roots[0];
   if (root === undefined) {
     if (layouts.includes('luks') || layouts.includes('bitlocker')) notSeen.push('what is encrypted');
-    return { ...empty, disks, filesystems, layouts, boots: await bootsOf(appliance, null, partitions), notSeen };
+    return { ...empty, disks, filesystems, layouts, boots, notSeen };
   }
   const os = await osOf(appliance, root);
   await mount(appliance, root, filesystems, notSeen);
   const tree = applianceTree(appliance);
   const found: InspectedGuest = {
     ...empty,
-    ...{ os, systems: roots.length, disks, filesystems, layouts },
-    boots: await bootsOf(appliance, tree, partitions),
+    ...{ os, systems: roots.length, disks, filesystems, layouts, boots },
     applications: await applicationsOf(appliance, root, notSeen),
     notSeen,
   };
@@ -122,7 +122,8 @@ async function mount(
 
 function nothingInside(): InspectedGuest {
   return {
-    ...{ os: null, systems: 0, disks: [], filesystems: [], layouts: [], boots: { bios: null, uefi: null } },
+    ...{ os: null, systems: 0, disks: [], filesystems: [], layouts: [] },
+    boots: { bios: null, uefi: null, uefiFallback: null },
     ...{ kernels: [], deviceNames: [], tools: [], guestAgent: null, services: [], applications: [] },
     ...{ pinnedNics: [], windows: null, notes: [], notSeen: [] },
   };

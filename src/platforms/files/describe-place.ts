@@ -2,7 +2,7 @@ import { VmferryError } from '../../errors.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { ReadableDisks } from '../platform.js';
 import { placeOf } from './connect.js';
-import { described } from './describe.js';
+import { described, withVariables } from './describe.js';
 import {
   leftOutOf,
   machinesIn,
@@ -49,7 +49,7 @@ export async function describePlace(
         : await oneOf(place, one[0], await openPackage(root, one[1], at.scratch, signal), vm);
     try {
       const compared = check ? ((await checkPackage(machine.from, signal, tell))?.size ?? null) : null;
-      const asDescribed = await described(at, machine, signal);
+      const asDescribed = await withVariables(machine, await described(at, machine, signal), signal);
       return {
         described: look ? await served(at, machine, null, (disks) => look(asDescribed, disks), signal) : asDescribed,
         compared,

@@ -44,7 +44,10 @@ export function describe(at: FilesConnection, vm: string, signal?: AbortSignal):
   return withMachine(
     at,
     vm,
-    async (machine) => completed(at, machine, await described(at, machine, signal), signal),
+    async (machine) => {
+      const vm = await described(at, machine, signal);
+      return completed(at, machine, await withVariables(machine, vm, signal));
+    },
     signal,
   );
 }
@@ -55,12 +58,31 @@ export async function described(at: FilesConnection, machine: Machine, signal?: 
   return { ...vm, findings: [...vm.findings, ...(await manifestFindings(machine.from, signal))] };
 }
 
-async function completed(
-  at: FilesConnection,
-  machine: Machine,
-  vm: VmDescription,
-  signal?: AbortSignal,
-): Promise<VmDescription> {
+/** With the UEFI variables that come along, and what is to be said where none do: those of other makers are of no use. */
+export async function withVariables(machine: Machine, vm: VmDescription, signal?: AbortSignal): Promise<VmDescription> {
+  if (vm.firmware !== 'uefi') return { ...vm, nvramPath: null };
+  const there = await hasNvram(machine, signal);
+  if (there) return vm;
+  const finding =
+    there === false
+      ? {
+          id: 'firmware.variables-missing',
+          ...warning(
+            `The UEFI variables (${quoted(posix.basename(vm.nvramPath ?? ''))}) do not lie beside the description: the machine gets new ones.`,
+            'Put that file there; or see that the guest has a boot loader in \\EFI\\BOOT, the path for removable media.',
+          ),
+        }
+      : {
+          id: 'firmware.variables-new',
+          ...info(
+            'No UEFI variables that could be used elsewhere are in the package: the machine gets new ones.',
+            'The guest boots by the path for removable media, \\EFI\\BOOT; see that its boot loader is there, or have it converted.',
+          ),
+        };
+  return { ...vm, nvramPath: null, findings: [...vm.findings, finding] };
+}
+
+function completed(at: FilesConnection, machine: Machine, vm: VmDescription): VmDescription {
   const findings: Finding[] = [];
   const uuid = vm.uuid || madeUuid(at, machine);
   const nics = vm.nics.map((nic, nth) =>
@@ -72,25 +94,6 @@ async function completed(
     findings.push(
       made('nic.address-made', `No address is said of the network card on "${nic.network}"; ${nic.mac} is used.`),
     );
-  }
-  // Variables of another maker's firmware are of no use to the target's.
-  const nvram = vm.firmware === 'uefi' ? await hasNvram(machine, signal) : null;
-  if (nvram === false) {
-    findings.push({
-      id: 'firmware.variables-missing',
-      ...warning(
-        `The UEFI variables (${quoted(posix.basename(vm.nvramPath ?? ''))}) do not lie beside the description: the machine gets new ones.`,
-        'Put that file there; or see that the guest has a boot loader in \\EFI\\BOOT, the path for removable media.',
-      ),
-    });
-  } else if (vm.firmware === 'uefi' && nvram === null) {
-    findings.push({
-      id: 'firmware.variables-new',
-      ...info(
-        "The package's UEFI variables cannot be used elsewhere: the machine gets new ones.",
-        'The guest boots by the path for removable media, \\EFI\\BOOT; see that its boot loader is there.',
-      ),
-    });
   }
   if (vm.tpm) {
     findings.push({
@@ -106,7 +109,6 @@ async function completed(
     name: machine.name,
     uuid,
     nics,
-    nvramPath: nvram ? vm.nvramPath : null,
     // Its state is in no package, so there is nothing to look for.
     tpm: vm.tpm && { ...vm.tpm, statePath: null },
     findings: [...vm.findings, ...findings],

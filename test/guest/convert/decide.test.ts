@@ -65,7 +65,7 @@ function drivers(boot: readonly Driver[] | null, run: readonly Driver[] = boot ?
       ...{ kind: 'linux', distribution: 'debian', version: '12', productName: 'Debian', architecture: 'x86_64' },
       ...{ packageFormat: 'deb', hostname: 'web01' },
     },
-    ...{ systems: 1, disks: [], filesystems: [], layouts: [], boots: { bios: true, uefi: null } },
+    ...{ systems: 1, disks: [], filesystems: [], layouts: [], boots: { bios: true, uefi: null, uefiFallback: null } },
     kernels: [
       {
         ...{ version: '6.1.0', initramfs: '/boot/initrd.img-6.1.0', initramfsRead: boot !== null },

@@ -84,7 +84,7 @@ test('a guest that is ready for its target is known, and nothing is said of it',
       drivers,
     },
   ]);
-  assert.deepEqual(guest.boots, { bios: true, uefi: false });
+  assert.deepEqual(guest.boots, { bios: true, uefi: false, uefiFallback: false });
   assert.deepEqual(guest.services, ['ssh.service']);
   assert.deepEqual(guest.applications, [{ name: 'openssh-server', version: '9.2p1' }]);
   assert.deepEqual(guest.notSeen, []);

@@ -41,10 +41,15 @@ test('a root that is a subvolume of btrfs on LVM on a RAID is looked into, and s
     ['btrfsvol:/dev/vg/root/@', '/'],
     ['btrfsvol:/dev/vg/root/@home', '/home'],
   ]);
+  // As Debian installs it: its loader is one that only the variables of the old machine name.
+  assert.deepEqual(guest.boots, { bios: false, uefi: true, uefiFallback: false });
   // Its 140 MiB have no 100 left; a boot loader is there for one firmware.
-  assert.deepEqual(findings(guest, { os: uefi() }), ['warning guest.space', 'info guest.layout']);
-  const atBios = ['warning guest.space', 'info guest.layout', 'blocking guest.boot-loader'];
-  assert.deepEqual(findings(guest), atBios);
+  const all = ['info guest.not-seen', 'warning guest.space', 'info guest.layout'];
+  assert.deepEqual(guest.notSeen, ['its kernels: none was found']);
+  assert.deepEqual(findings(guest, { os: uefi() }), all);
+  const anew = { os: uefi().replace(/<nvram>.*<\/nvram>/, '') };
+  assert.deepEqual(findings(guest, anew), [...all, 'warning guest.boot-fallback']);
+  assert.deepEqual(findings(guest), [...all, 'blocking guest.boot-loader']);
 });
 
 test('a Windows that sleeps, on a dynamic disk and without drivers, is known by its disks', async () => {
@@ -72,7 +77,7 @@ test('a Windows that was shut down and has virtio drivers can go; beside another
 });
 
 test('every rule about guests is tried on an image, here, in inspect.test.ts or in describe-inside.test.ts', () => {
-  const here = ['several-systems', 'other-system', 'layout', 'dynamic-disks', 'hibernated'];
+  const here = ['boot-fallback', 'several-systems', 'other-system', 'layout', 'dynamic-disks', 'hibernated'];
   const plain = ['tools', 'no-agent', 'nic-names', 'not-seen', 'space', 'inodes', 'encrypted', 'boot-loader'];
   const all = [...here, ...plain, 'device-names', 'disk-driver', 'nic-driver', 'no-system'];
   const ids = RULES.map(({ id }) => id).filter((id) => id.startsWith('guest.'));

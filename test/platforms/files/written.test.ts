@@ -65,12 +65,23 @@ test("VMware's OVF by its own ova-compose: SCSI and NVMe, secure boot, drives wi
     nics: [' vmxnet3 network Prod & DMZ', ' e1000e network Backup'],
     ...{ display: 'vmvga', sound: null, guestOs: 'debian11_64Guest', machine: null, clock: 'utc', serialPorts: 0 },
     ...NOTHING,
-    findings: ['info manifest.missing', 'info nic.address-missing', 'info nic.address-missing'],
+    findings: [
+      'info firmware.variables-new',
+      'info manifest.missing',
+      'info nic.address-missing',
+      'info nic.address-missing',
+    ],
   };
   assert.deepEqual(outline(await described('ova-compose.ovf', VMWARE)), expected);
   // The same, edited by Cisco's COT, which gives the cards addresses and adds serial ports.
   assert.deepEqual(outline(await described('cot.ovf', VMWARE)), {
-    ...{ ...expected, memoryMib: 3072, cpu: '2: 2 x 1 x 1 ', serialPorts: 2, findings: ['info manifest.missing'] },
+    ...{
+      ...expected,
+      memoryMib: 3072,
+      cpu: '2: 2 x 1 x 1 ',
+      serialPorts: 2,
+      findings: ['info firmware.variables-new', 'info manifest.missing'],
+    },
     nics: [
       '00:50:56:aa:00:01 e1000 network mgmt',
       '00:50:56:aa:00:02 e1000 network Prod & DMZ',
@@ -98,7 +109,7 @@ test("VirtualBox's OVF 0.9, 1.0 and 2.0 describe the same machine, with the empt
       ],
       ...{ display: 'vmvga', sound: 'ich6', guestOs: 'Debian12_64', machine: 'q35', clock: 'utc', serialPorts: 1 },
       ...NOTHING,
-      findings: ['blocking tpm.external', 'info manifest.missing'],
+      findings: ['blocking tpm.external', 'info firmware.variables-new', 'info manifest.missing'],
     });
   }
 });
@@ -148,7 +159,7 @@ test("VirtualBox's own machine file says the same as its export", async () => {
     ],
     ...{ display: 'vmvga', sound: 'ich6', guestOs: 'Debian12_64', machine: 'q35', clock: 'utc', serialPorts: 1 },
     ...NOTHING,
-    findings: ['blocking tpm.external', 'warning firmware.variables-format'],
+    findings: ['blocking tpm.external', 'info firmware.variables-new', 'warning firmware.variables-format'],
   });
 });
 
@@ -193,7 +204,7 @@ test("VMware's VMX by libvirt's ESX driver, whose disks lie on a datastore and n
     ...NOTHING,
     findings: [
       ...['blocking disk.outside', 'blocking disk.outside', 'blocking disk.outside'],
-      ...['info removable.medium', 'info serial.backend'],
+      ...['info firmware.variables-new', 'info removable.medium', 'info serial.backend'],
     ],
   });
 });
@@ -214,7 +225,7 @@ test("libvirt's XML of a defined domain, of virt-install and of virt-v2v", async
     nics: ['52:54:00:1a:2b:3c virtio network default', '52:54:00:1a:2b:3d e1000e bridge br0'],
     ...{ display: 'qxl', sound: 'ich9', guestOs: 'http://debian.org/debian/11', machine: 'q35', clock: 'utc' },
     ...{ serialPorts: 1, guestAgentChannel: true, rng: true, nvram: null },
-    findings: ['info device.not-carried-over'],
+    findings: ['info device.not-carried-over', 'info firmware.variables-new'],
   });
   const printed = outline(await described('virt-install.xml', disks('app01.qcow2', 'data.qcow2')));
   const expected = {
