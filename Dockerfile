@@ -9,7 +9,7 @@ RUN npm run build && npm prune --omit=dev
 FROM node:20.19.5-bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends qemu-utils libvirt-clients openssh-client ca-certificates \
-    bzip2 xz-utils zstd \
+    bzip2 lz4 lzop xz-utils zstd \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --create-home --home-dir /var/lib/vmferry-worker vmferry \
  && install -d -o vmferry -g vmferry /var/lib/vmferry /etc/vmferry

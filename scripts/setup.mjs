@@ -31,6 +31,8 @@ const PACKAGES = {
   'busybox-static': 'the programs inside the demo guest',
   debootstrap: 'the Debian guest of the tests of conversion',
   zstd: "compressed images; the demo guest's kernel modules, where they are packed as Ubuntu does",
+  lz4: 'the initramfs of Ubuntu before 21.04, which a look into a guest unpacks',
+  lzop: 'the initramfs of guests that ask for it, which a look into a guest unpacks',
   'xz-utils': "compressed images; the demo guest's kernel modules, where they are packed as Debian does from 13 on",
 };
 

@@ -12,7 +12,7 @@ import { inAppliance } from '../open-appliance.js';
 import { decide, kindOf, missingFor, type Decision } from './decide.js';
 import { guestDevices } from './device-names.js';
 import { addFallbackLoader } from './fallback-loader.js';
-import { convertFully, fullTools } from './full.js';
+import { convertFully, fullTools, isKnownToFull } from './full.js';
 import { convertLightly } from './light.js';
 import { mountForWriting } from './mount.js';
 
@@ -86,7 +86,8 @@ async function judge(
 ): Promise<{ decision: Decision; findings: Finding[] }> {
   const tools = await fullTools(host, signal);
   const kind = guest.systems === 1 ? guest.os?.kind : undefined;
-  const able = kind === 'linux' ? tools.linux : kind === 'windows' && tools.linux && tools.windows;
+  const able =
+    kind === 'linux' ? tools.linux && isKnownToFull(guest) : kind === 'windows' && tools.linux && tools.windows;
   const decision = decide(options.vm, limits, options, kind === undefined ? null : guest, able);
   const findings = [...checkGuest(options.vm, guest), ...decision.findings];
   if (kind === 'windows' && !able && missingFor(decision.vm, options.vm, guest) !== null) return { decision, findings };

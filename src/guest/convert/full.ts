@@ -1,5 +1,6 @@
 import { VmferryError } from '../../errors.js';
 import type { Host } from '../../exec/host.js';
+import type { InspectedGuest } from '../../model/guest.js';
 import type { VmDescription } from '../../model/vm.js';
 import { xml } from '../../platforms/xml.js';
 
@@ -42,6 +43,12 @@ kill -s KILL -- "-$v2v" 2>/dev/null
 tail -c ${SAID_BYTES} "$dir/said" >&2
 rm -rf -- "$dir"
 exit "$code"`;
+
+/** virt-v2v converts Red Hat's, SUSE's and Debian's families, and ALT (virt-v2v-support(1), "Guests"), and refuses other Linux. */
+export function isKnownToFull({ os }: Pick<InspectedGuest, 'os'>): boolean {
+  const format = os?.packageFormat ?? null;
+  return format === null || format === 'rpm' || format === 'deb';
+}
 
 /** Whether virt-v2v-in-place is installed there, and what it has for Windows. */
 export async function fullTools(host: Host, signal?: AbortSignal): Promise<{ linux: boolean; windows: boolean }> {

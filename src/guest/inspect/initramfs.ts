@@ -18,6 +18,10 @@ const TOOLS: readonly [Buffer, readonly [string, ...string[]]][] = [
   [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), ['zstd', '--decompress', '--stdout', '--quiet', '--memory=128MiB']],
   [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a]), ['xz', '--decompress', '--stdout', '--threads=1', '--memlimit=256MiB']],
   [Buffer.from('BZh'), ['bzip2', '--decompress', '--stdout']],
+  // The frame of its early days, which Ubuntu's initramfs-tools took by default until 21.04.
+  [Buffer.from([0x02, 0x21, 0x4c, 0x18]), ['lz4', '--decompress', '--stdout', '--quiet']],
+  [Buffer.from([0x5d, 0x00, 0x00]), ['xz', '--format=lzma', '--decompress', '--stdout', '--memlimit=256MiB']],
+  [Buffer.from([0x89, 0x4c, 0x5a, 0x4f]), ['lzop', '--decompress', '--stdout', '--quiet']],
 ];
 
 /**
@@ -39,8 +43,9 @@ export async function initramfsNames(
   };
   const archive = () => new CpioNames(take);
   try {
-    const start = await skipPlain(appliance, path, sizeBytes, archive());
-    if (start === sizeBytes) return names;
+    const plain = archive();
+    const start = await skipPlain(appliance, path, sizeBytes, plain);
+    if (start === sizeBytes) return plain.ended ? names : 'it was cut off';
     const head = await appliance.piece(path, start, 8);
     const pieces = piecesOf(appliance, path, start, sizeBytes);
     const main = archive();

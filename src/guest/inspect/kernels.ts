@@ -4,8 +4,11 @@ import type { DriverState, GuestKernel } from '../../model/guest.js';
 import type { Appliance } from '../appliance.js';
 import type { GuestTree } from '../tree.js';
 import { initramfsNames } from './initramfs.js';
+import { kernelImages } from './kernel-images.js';
 
 const MAX_KERNELS = 10;
+const MAX_FOLDERS = 100;
+const SOME = 5;
 const MAX_VERSION_CHARS = 100;
 
 /** Kernels of a Linux guest that have modules, the newest name last, and what they can drive. */
@@ -15,21 +18,24 @@ export async function findKernels(
   notSeen: string[],
   signal?: AbortSignal,
 ): Promise<GuestKernel[]> {
-  const boot = new Set(await tree.list('/boot'));
-  const versions = (await tree.list('/lib/modules')).filter(
-    (name) => name.length <= MAX_VERSION_CHARS && /^[\w.+~-]+$/.test(name) && boot.has(`vmlinuz-${name}`),
-  );
-  versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  if (versions.length > MAX_KERNELS) notSeen.push(`kernels older than the ${MAX_KERNELS} newest`);
+  const versions = await modulesIn(tree);
+  const images = await kernelImages(appliance, tree, new Set(versions));
+  for (const { path, version } of images) {
+    if (version === null) notSeen.push(`what ${path} can drive: it does not say its version`);
+    else if (!versions.includes(version)) notSeen.push(`what ${path} can drive: it has no modules in /lib/modules`);
+  }
+  const kept = versions.filter((version) => images.some((each) => each.version === version));
+  const lost = versions.filter((version) => !kept.includes(version));
+  if (lost.length > 0)
+    notSeen.push(`the kernels of the modules of ${lost.slice(-SOME).join(', ')}: no image was found`);
+  if (versions.length === 0 && images.length === 0) notSeen.push('its kernels: none was found');
+  if (kept.length > MAX_KERNELS) notSeen.push(`kernels older than the ${MAX_KERNELS} newest`);
   const kernels: GuestKernel[] = [];
-  for (const version of versions.slice(-MAX_KERNELS)) {
+  for (const version of kept.slice(-MAX_KERNELS)) {
     const modules = posix.join('/lib/modules', version);
     const builtin = driversIn(await tree.read(posix.join(modules, 'modules.builtin')));
     const present = driversIn(await tree.read(posix.join(modules, 'modules.dep')));
-    // Debian, Red Hat and SUSE.
-    const names = [`initrd.img-${version}`, `initramfs-${version}.img`, `initrd-${version}`];
-    const name = names.find((each) => boot.has(each));
-    const path = name === undefined ? null : `/boot/${name}`;
+    const path = images.find((each) => each.version === version && each.initramfs !== null)?.initramfs ?? null;
     const listed = path === null ? null : await initramfsNames(appliance, path, signal);
     if (typeof listed === 'string') notSeen.push(`what the initramfs of ${version} holds: ${listed}`);
     const early = listed instanceof Set ? listed : null;
@@ -47,6 +53,18 @@ export async function findKernels(
     });
   }
   return kernels;
+}
+
+/** Versions that have modules; folders that a removed kernel left have no list of them. */
+async function modulesIn(tree: GuestTree): Promise<string[]> {
+  const names = (await tree.list('/lib/modules')).filter(
+    (name) => name.length <= MAX_VERSION_CHARS && /^[\w.+~-]+$/.test(name),
+  );
+  names.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const found: string[] = [];
+  for (const name of names.slice(-MAX_FOLDERS))
+    if ((await tree.list(posix.join('/lib/modules', name))).includes('modules.dep')) found.push(name);
+  return found;
 }
 
 function driversIn(text: string | null): Set<string> {

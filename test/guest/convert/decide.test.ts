@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../../src/guest/convert/decide.js';
 import type { ConversionWish } from '../../../src/model/conversion.js';
+import { isKnownToFull } from '../../../src/guest/convert/full.js';
 import { sameDevices } from '../../../src/model/devices.js';
 import { DRIVERS } from '../../../src/model/drivers.js';
 import { inspectedGuest, type InspectedGuest } from '../../../src/model/guest.js';
@@ -179,4 +180,10 @@ test('Windows goes to virtio where it has the drivers or can be given them, and 
   assert.deepEqual(said(false, true), ['disks on virtio; network cards virtio', true]);
   assert.deepEqual(said(false, false), ['disks on lsilogic; network cards e1000', false]);
   assert.deepEqual(said(null, false), ['disks on lsilogic; network cards e1000', false]);
+});
+
+test('virt-v2v is not asked to convert a Linux whose packages are neither rpm nor deb', () => {
+  const { os } = drivers(VIRTIO);
+  const of = (packageFormat: string | null) => isKnownToFull({ os: os && { ...os, packageFormat } });
+  assert.deepEqual(['apk', 'pacman', 'deb', 'rpm', null].map(of), [false, false, true, true, true]);
 });
