@@ -1,6 +1,7 @@
 import type { GuestReadiness } from '../src/model/guest-inside.js';
 import type { GuestAccess } from '../src/guest/prepare/script.js';
 import { lookAtServices } from '../src/guest/prepare/services.js';
+import { lookAtInitramfs } from '../src/guest/prepare/virtio.js';
 import type { PrepareGuest } from '../src/request/prepare-guest.js';
 import { signalOf } from './context.js';
 import type { Site } from './deps.js';
@@ -23,12 +24,14 @@ export async function rootFreeBytes(source: Site, vm: string): Promise<number | 
 /** How the running guest stands to what is asked for; nothing in it is changed. */
 export async function readinessOf(source: Site, ref: Ref, asked: PrepareGuest): Promise<GuestReadiness> {
   const agent = await source.agentFacts(ref.vm, signalOf());
+  const runs = agent?.mayExec && agent.os !== 'mswindows';
   const services =
-    agent?.mayExec && agent.os !== 'mswindows' && asked.stopServices.length > 0
+    runs && asked.stopServices.length > 0
       ? await lookAtServices(insideOf(source, ref), asked.stopServices).catch(orNull)
       : null;
+  const initramfs = runs && asked.virtioInInitramfs ? await lookAtInitramfs(insideOf(source, ref)).catch(orNull) : null;
   const free = agent?.mayLook && asked.minFree !== undefined ? await rootFreeBytes(source, ref.vm).catch(orNull) : null;
-  return { agent, services, rootFreeBytes: free };
+  return { agent, services, initramfs, rootFreeBytes: free };
 }
 
 function orNull(): null {

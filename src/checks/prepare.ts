@@ -120,6 +120,27 @@ export const prepareRules: Rule[] = [
     ),
   },
   {
+    id: 'prepare.no-initramfs',
+    title: "Virtio shall be built into the guest's initramfs, and nothing is there to build it with, or for.",
+    severity: 'blocking',
+    basis: 'It was looked in the guest for initramfs-tools(7), dracut(8), and what they name in /boot.',
+    check: asked(({ initramfs }, { virtioInInitramfs }) => {
+      if (!virtioInInitramfs || initramfs === null) return [];
+      const { builder, images } = initramfs;
+      const why =
+        builder === null
+          ? 'the guest has neither initramfs-tools nor dracut'
+          : `no initramfs that ${builder} builds was found in its /boot`;
+      if (builder !== null && images.length > 0) return [];
+      return [
+        blocking(
+          `Virtio shall be built into the initramfs, and ${why}.`,
+          `Add virtio_pci and virtio_blk to it by hand (mkinitcpio.conf, mkinitfs.conf), and leave out prepareGuest.virtioInInitramfs.`,
+        ),
+      ];
+    }),
+  },
+  {
     id: 'prepare.space-low',
     title: "There is less room on the guest's root file system than is asked for.",
     severity: 'blocking',

@@ -47,6 +47,11 @@ export interface GuestReadiness {
   agent: AgentFacts | null;
   /** Of each service that shall be stopped; null where nobody could look. */
   services: Readonly<Record<string, ServiceState>> | null;
+  /**
+   * What builds its initramfs (`initramfs-tools`, `dracut`; null where neither is there), and those in /boot. Null where
+   * nobody could look, or it is not asked for.
+   */
+  initramfs: { builder: string | null; images: readonly string[] } | null;
   /** Room on the file system of `/` or `C:\`; null where it is not known. */
   rootFreeBytes: number | null;
 }

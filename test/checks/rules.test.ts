@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { check, RULES } from '../../src/checks/index.js';
 import { severity as severities } from '../../src/model/finding.js';
-import type { AgentFacts, GuestReadiness } from '../../src/model/guest-inside.js';
 import type { DiskFormat, PackageKind } from '../../src/model/package.js';
 import type { TargetFacts } from '../../src/model/target.js';
-import type { PrepareGuest } from '../../src/request/prepare-guest.js';
 import { disk, factsOf, GIB, I440FX, MIB, nic, Q35, TARGET, uefi, type Given } from './facts.js';
 
 /** Each rule where it speaks, alone, and where it does not. */
@@ -47,17 +45,6 @@ const running = (root: { freeBytes: number }, path = '/'): Partial<Given> => ({
   seen: { ...NOWHERE, addresses: ['192.0.2.7'], filesystems: [{ path, type: 'ext4', ...root }] },
 });
 const NOWHERE = { agent: true, hostname: null, addresses: [], openPorts: [] };
-
-/** A guest that can be prepared, but for what a test says; and what is asked of it. */
-const inside = (change: Partial<GuestReadiness> = {}, agent: Partial<AgentFacts> = {}): GuestReadiness => ({
-  agent: { os: 'debian', mayExec: true, mayTrim: true, mayLook: true, ...agent },
-  ...{ services: {}, rootFreeBytes: 2 * GIB },
-  ...change,
-});
-const asks = (prepareGuest: Partial<PrepareGuest>, guest: GuestReadiness | null = inside()): Partial<Given> => ({
-  ...{ request: { prepareGuest }, readiness: guest, disks: DISCARDING },
-});
-const DISCARDING = disk().replace("type='qcow2'", "type='qcow2' discard='unmap'");
 
 const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
   'blocking network.unmapped': [{ networks: {} }, {}],
@@ -204,34 +191,6 @@ const CASES: Record<string, [fires: Partial<Given>, not: Partial<Given>]> = {
     { guestOs: 'http://microsoft.com/win/2k19', ...SATA_ONLY },
     { guestOs: 'http://microsoft.com/win/2k19' },
   ],
-  'warning prepare.off': [{ ...asks({ freeSpace: ['package-caches'] }, null), running: false }, asks({ trim: true })],
-  'blocking prepare.agent-missing': [asks({ trim: true }, inside({ agent: null })), asks({ trim: true })],
-  'blocking prepare.agent-blocks': [
-    asks({ beforePoint: [{ run: ['sync'], timeout: '1s' }] }, inside({}, { mayExec: false })),
-    asks({ trim: true, minFree: '1GiB' }, inside({}, { mayExec: false })),
-  ],
-  'blocking prepare.windows': [
-    asks({ stopServices: ['db'] }, inside({ services: null }, { os: 'mswindows' })),
-    asks({ trim: true, minFree: '1GiB' }, inside({}, { os: 'mswindows' })),
-  ],
-  'blocking prepare.service-unknown': [
-    asks({ stopServices: ['db'] }, inside({ services: { db: 'unknown' } })),
-    asks({ stopServices: ['db'] }, inside({ services: { db: 'active' } })),
-  ],
-  'warning prepare.service-unclear': [
-    asks({ stopServices: ['db'] }, inside({ services: { db: 'unclear' } })),
-    asks({ stopServices: ['db'] }, inside({ services: { db: 'active' } })),
-  ],
-  'info prepare.service-off': [
-    asks({ stopServices: ['db'] }, inside({ services: { db: 'inactive' } })),
-    asks({ stopServices: ['db'] }, inside({ services: { db: 'active' } })),
-  ],
-  'blocking prepare.space-low': [asks({ minFree: '3GiB' }), asks({ minFree: '2GiB' })],
-  'warning prepare.space-low': [
-    asks({ minFree: '3GiB', freeSpace: ['package-caches'] }),
-    asks({ minFree: '2GiB', freeSpace: ['package-caches'] }),
-  ],
-  'warning prepare.trim-idle': [{ ...asks({ trim: true }), disks: disk() }, asks({ trim: true })],
   'blocking rehearsal.not-isolated': [
     { able: { isolatedBoot: false } },
     { able: { isolatedBoot: false }, request: { rehearsal: { enabled: false } } },
@@ -333,8 +292,8 @@ for (const [expected, [fires, not]] of Object.entries(WITH_OTHERS)) {
 }
 
 test('every rule has an id of its own, and a case in which it fires; what it finds is no graver than it says', () => {
-  // What is found inside a guest is tried with guests: test/guest/inspect and ./guest.test.ts.
-  const ids = RULES.map(({ id }) => id).filter((id) => !id.startsWith('guest.'));
+  // What is found inside a guest is tried with guests: test/guest/inspect and ./guest.test.ts, ./prepare.test.ts.
+  const ids = RULES.map(({ id }) => id).filter((id) => !/^(guest|prepare)\./.test(id));
   assert.deepEqual(
     ids.filter((id, index) => ids.indexOf(id) !== index),
     [],

@@ -1,3 +1,4 @@
+import type { GuestReadiness } from '../../model/guest-inside.js';
 import { LOCK_MS, runScript, valuesOf, type GuestAccess } from './script.js';
 
 /**
@@ -11,12 +12,29 @@ conf=$root/etc/dracut.conf.d/vmferry-virtio.conf
 mark='Written by vmferry'
 `;
 
-const ADD = `${FILES}
-modules='virtio_pci virtio_blk virtio_scsi virtio_net'
+const FOUND = `
 if command -v update-initramfs >/dev/null && [ -d "$root/etc/initramfs-tools" ]; then builder=initramfs-tools
 elif command -v dracut >/dev/null && [ -d "$root/etc/dracut.conf.d" ]; then builder=dracut
-else refuse 'it has neither initramfs-tools nor dracut'
+else builder=
 fi
+images() {
+  for folder in "$root"/lib/modules/*/; do
+    version=$(basename "$folder")
+    for image in "$root/boot/initrd.img-$version" "$root/boot/initramfs-$version.img" "$root/boot/initrd-$version"; do
+      [ ! -f "$image" ] || "$@"
+    done
+  done
+}
+`;
+
+const LOOK = `${FOUND}
+[ -z "$builder" ] || echo "builder $builder"
+image() { echo "image $image"; }
+images image`;
+
+const ADD = `${FILES}${FOUND}
+modules='virtio_pci virtio_blk virtio_scsi virtio_net'
+[ -n "$builder" ] || refuse 'it has neither initramfs-tools nor dracut'
 # Of the two that a virtio disk needs, those that are modules of this kernel.
 needed() {
   for module in virtio_pci virtio_blk; do
@@ -32,14 +50,6 @@ lacks() {
     grep -q "/$module\\.ko" "$work/listing" || return 0
   done
   return 1
-}
-images() {
-  for folder in "$root"/lib/modules/*/; do
-    version=$(basename "$folder")
-    for image in "$root/boot/initrd.img-$version" "$root/boot/initramfs-$version.img" "$root/boot/initrd-$version"; do
-      [ ! -f "$image" ] || "$@"
-    done
-  done
 }
 write() {
   if [ -e "$1" ] && ! grep -q "$mark" "$1"; then refuse "$1 is not vmferry's"; fi
@@ -109,6 +119,7 @@ rm -rf -- "$work"`;
 
 /** Emulated or slow guests with many kernels take minutes for each. */
 const BUILD_TIMEOUT_MS = 60 * 60_000;
+const LOOK_MS = 60_000;
 
 export interface VirtioAdded {
   /** Images that had the drivers already. */
@@ -118,6 +129,16 @@ export interface VirtioAdded {
   /** The file that tells the builder; null where none was needed. */
   wrote: string | null;
   commands: string[];
+}
+
+/** What there is to build with, and for. Nothing is changed. @throws VmferryError as the guest's agent. */
+export async function lookAtInitramfs(guest: GuestAccess): Promise<NonNullable<GuestReadiness['initramfs']>> {
+  const lines = await runScript(guest, LOOK, [], {
+    what: 'look at the initramfs of the guest',
+    timeoutMs: LOOK_MS,
+    looks: true,
+  });
+  return { builder: valuesOf(lines, 'builder')[0] ?? null, images: valuesOf(lines, 'image') };
 }
 
 /** May be repeated. @throws VmferryError `GuestUnwilling`; an initramfs that could not be built stays as it was. */
