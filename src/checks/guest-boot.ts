@@ -1,6 +1,6 @@
 import { blocking, warning, type Found } from '../model/finding.js';
 import type { DriverState, GuestKernel } from '../model/guest.js';
-import { diskNeeds, missingDrivers, nicNeeds } from '../model/drivers.js';
+import { diskNeeds, missingDrivers, nicNeeds, type Need } from '../model/drivers.js';
 import { busAt, machineAt, modelAt } from '../model/target.js';
 import type { VmDisk } from '../model/vm.js';
 import { copiedDisks, quoted, type Facts, type GuestRule, type Rule } from './rule.js';
@@ -77,16 +77,18 @@ export const guestDriverRules: Rule[] = [
       // A conversion gives it the drivers, or devices that it has drivers for.
       if (facts.devicesFrom) return [];
       if (facts.guest?.windows) return windowsDisk(facts, facts.guest.windows.virtioDisk);
-      const kernel = facts.guest?.kernels.at(-1);
+      const kernels = facts.guest?.kernels ?? [];
+      const kernel = kernels.at(-1);
       if (!kernel) return [];
       const needs = new Map(
         copiedDisks(facts).flatMap(({ disk }) => diskNeeds(asThere(facts, disk)).map((need) => [need.join(), need])),
       );
-      return [...needs.values()].flatMap((need): Found[] => {
+      const newest = [...needs.values()].flatMap((need): Found[] => {
         const states = need.map((name) => kernel.drivers[name]);
         if (states.some((state) => state === 'built-in' || state === 'initramfs')) return [];
         return [blockedDisk(kernel, need.join(' or '), states.includes('module') ? 'module' : 'none')];
       });
+      return newest.length > 0 ? newest : olderKernels(kernels, [...needs.values()]);
     },
   },
   {
@@ -122,6 +124,19 @@ function asThere({ vm, target: { limits } }: Facts, { bus, controllerModel }: Vm
 function busOf({ bus, controllerModel }: { bus: string; controllerModel: string | null }): string {
   if (bus !== 'scsi') return bus;
   return controllerModel === null || controllerModel.startsWith('virtio') ? 'virtio-scsi' : controllerModel;
+}
+
+/** Kernels beside the newest that surely lack what the disks need: any of them may be the one that the boot loader starts. */
+export function olderKernels(kernels: readonly GuestKernel[], needs: readonly Need[]): Found[] {
+  const lacking = kernels.slice(0, -1).filter((each) => missingDrivers(each, { boot: [...needs], run: [] }).length > 0);
+  if (lacking.length === 0) return [];
+  const names = lacking.map(({ version }) => quoted(version)).join(', ');
+  return [
+    warning(
+      `The guest's newest kernel has the drivers for its disks at the target, and others do not: ${names}.`,
+      'See that its boot loader starts the newest by default (GRUB_DEFAULT, grub2-editenv list), or make the initramfs of the others anew with the drivers.',
+    ),
+  ];
 }
 
 function blockedDisk(kernel: GuestKernel, driver: string, state: DriverState): Found {

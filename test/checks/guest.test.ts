@@ -127,3 +127,15 @@ test('a UEFI whose variables stay behind needs a boot loader where it looks with
     found(lacks, { os: uefi(), package: { kind, diskFormat: 'qcow2' } }).filter((line) => /fallback/.test(line));
   assert.deepEqual([ids('ovf'), ids('libvirt-xml')], [['warning guest.boot-fallback'], []]);
 });
+
+test('a kernel beside the newest that lacks the driver for the disks is named: it may be the one that starts', () => {
+  const kernel = (version: string, has: readonly string[]) => ({
+    ...{ version, initramfs: `/boot/initrd.img-${version}`, initramfsRead: true },
+    drivers: Object.fromEntries(DRIVERS.map((name) => [name, has.includes(name) ? 'initramfs' : 'module'])),
+  });
+  const all = ['virtio_pci', 'virtio_blk'];
+  assert.deepEqual(found({ kernels: [kernel('5.10.0', []), kernel('6.1.0', all)] }), ['warning guest.disk-driver']);
+  assert.deepEqual(found({ kernels: [kernel('5.10.0', all), kernel('6.1.0', all)] }), []);
+  // The newest is what most boot loaders start.
+  assert.ok(found({ kernels: [kernel('5.10.0', all), kernel('6.1.0', [])] }).includes('blocking guest.disk-driver'));
+});

@@ -1,3 +1,4 @@
+import { olderKernels } from '../../checks/guest-boot.js';
 import type { ConversionKind, ConversionWish } from '../../model/conversion.js';
 import { asGiven, givesVirtio, onSafeDevices, onVirtio, sameDevices, wishedDevices } from '../../model/devices.js';
 import { missingDrivers, needsOf } from '../../model/drivers.js';
@@ -29,15 +30,16 @@ export function decide(
   const virtio = givesVirtio(limits, vm);
   const wanted = wishedDevices(vm, limits, wish.devices);
   const missing = missingFor(wanted, vm, guest);
-  if (missing !== null && missing.length === 0) return { vm: wanted, full: wish.most === 'full', findings: [] };
+  if (missing !== null && missing.length === 0)
+    return { vm: wanted, full: wish.most === 'full', findings: wish.most === 'full' ? [] : others(wanted, vm, guest) };
   // It gives a guest drivers for virtio, and for nothing else.
   const helps = canBeFull && virtio;
   if (helps && (wish.most === 'auto' || wish.most === 'full')) return { vm: wanted, full: true, findings: [] };
-  const others = [given, virtio ? null : wanted, onSafeDevices(vm), virtio ? onVirtio(vm) : null].filter(
+  const choices = [given, virtio ? null : wanted, onSafeDevices(vm), virtio ? onVirtio(vm) : null].filter(
     (each) => each !== null,
   );
-  const fit = others.find((each) => missingFor(each, vm, guest)?.length === 0);
-  const last = fit ?? others[0]!;
+  const fit = choices.find((each) => missingFor(each, vm, guest)?.length === 0);
+  const last = fit ?? choices[0]!;
   const lacks =
     missing === null
       ? 'Nothing could be learnt of the drivers that the guest has'
@@ -81,6 +83,12 @@ export function missingFor(vm: VmDescription, source: VmDescription, guest: Insp
     return [...(virtioDisk ? [] : ['viostor']), ...(virtioNet ? [] : ['netkvm'])];
   }
   return null;
+}
+
+/** What is to be said of kernels that could be started instead of the newest. What runs on its devices of today, runs on. */
+function others(wanted: VmDescription, source: VmDescription, guest: InspectedGuest | null): Finding[] {
+  if (guest?.os?.kind !== 'linux' || sameDevices(wanted, source)) return [];
+  return olderKernels(guest.kernels, needsOf(wanted).boot).map((found) => ({ id: 'guest.disk-driver', ...found }));
 }
 
 /** Of what was decided: nothing needed to change in it. */

@@ -187,3 +187,21 @@ test('virt-v2v is not asked to convert a Linux whose packages are neither rpm no
   const of = (packageFormat: string | null) => isKnownToFull({ os: os && { ...os, packageFormat } });
   assert.deepEqual(['apk', 'pacman', 'deb', 'rpm', null].map(of), [false, false, true, true, true]);
 });
+
+test('a kernel beside the newest that could not find its disks is named, unless its devices stay or virt-v2v is asked', () => {
+  const [newest] = drivers([...VIRTIO, ...VMWARE]).kernels;
+  const [old] = drivers(VMWARE, [...VIRTIO, ...VMWARE]).kernels;
+  const [unread] = drivers(null, [...VIRTIO, ...VMWARE]).kernels;
+  const both = {
+    ...drivers(VIRTIO),
+    kernels: [{ ...old!, version: '5.10.0' }, { ...unread!, version: '6.0.0' }, newest!],
+  };
+  const decision = decide(vm(), LIMITS, auto, both, true);
+  assert.deepEqual(says(decision), ['disks on virtio; network cards virtio', false]);
+  assert.deepEqual(
+    decision.findings.map(({ id, severity, message }) => [id, severity, message.split(' ').at(-1)]),
+    [['guest.disk-driver', 'warning', '"5.10.0".']],
+  );
+  assert.deepEqual(decide(vm(), LIMITS, { ...auto, most: 'full' }, both, true).findings, []);
+  assert.deepEqual(decide(vm(), LIMITS, { ...auto, devices: 'as-source' }, both, true).findings, []);
+});
