@@ -25,3 +25,15 @@ export async function untilRunning(folder: string, what: (commands: string[]) =>
 export async function nothingLeft(folder: string): Promise<void> {
   await untilRunning(folder, (commands) => commands.length === 0);
 }
+
+/** Sockets of appliances of root's on which nobody listens any more. */
+export async function deadSockets(): Promise<string[]> {
+  const folders = (await readdir('/tmp')).filter((name) => name.startsWith('libguestfs'));
+  const found = await Promise.all(
+    folders.map(async (name) =>
+      (await readdir(`/tmp/${name}`).catch((): string[] => [])).includes('guestfsd.sock') ? [name] : [],
+    ),
+  );
+  const heard = await readFile('/proc/net/unix', 'utf8');
+  return found.flat().filter((name) => !heard.includes(`/tmp/${name}/guestfsd.sock`));
+}

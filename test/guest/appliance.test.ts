@@ -12,7 +12,7 @@ import { LocalHost } from '../../src/exec/local.js';
 import type { Appliance } from '../../src/guest/appliance.js';
 import { openAppliance } from '../../src/guest/open-appliance.js';
 import { withSshd } from '../exec/sshd.js';
-import { nothingLeft, untilRunning } from './appliance-processes.js';
+import { deadSockets, nothingLeft, untilRunning } from './appliance-processes.js';
 
 const machine = new LocalHost();
 const NAME = `two\nlines "quoted" 'once' \\ $HOME`;
@@ -149,6 +149,7 @@ test('an appliance ends when it is cancelled, when its worker is killed, and whe
   const path = join(folder, 'disk.img');
   await machine.run('truncate', ['-s', '8M', '--', path]);
   const disks = [{ id: 'vda', path, format: 'raw' as const }];
+  const before = await deadSockets();
   const qemu = (commands: string[]) => commands.some((command) => command.includes('qemu'));
 
   const cancel = new AbortController();
@@ -181,6 +182,10 @@ test('an appliance ends when it is cancelled, when its worker is killed, and whe
     await nothingLeft(folder);
     assert.deepEqual(await readdir(join(folder, 'tmp')), []);
   });
+  assert.deepEqual(
+    (await deadSockets()).filter((name) => !before.includes(name)),
+    [],
+  );
 });
 
 test('an appliance that does not start says why', async (t) => {

@@ -3,6 +3,7 @@ import type { Host } from '../../exec/host.js';
 import type { InspectedGuest } from '../../model/guest.js';
 import type { VmDescription } from '../../model/vm.js';
 import { xml } from '../../platforms/xml.js';
+import { END_SESSION } from '../guestfish-session.js';
 
 /**
  * virt-v2v-in-place(1): gives a guest the drivers of KVM, has it build its initramfs anew, and removes the tools of its old
@@ -24,7 +25,7 @@ const SAID_BYTES = 4000;
  * Arguments: libguestfs' backend settings, the definition, virt-v2v's options. It ends with whoever started it: by the end of
  * standard input, over ssh too. Exit status: virt-v2v's.
  */
-const SCRIPT = `
+const SCRIPT = `${END_SESSION}
 umask 077
 command -v virt-v2v-in-place >/dev/null || exit 127
 dir=$(mktemp -d "\${TMPDIR:-/tmp}/vmferry-v2v-XXXXXX") || exit 1
@@ -33,13 +34,14 @@ export LIBGUESTFS_TMPDIR="$dir" LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SET
 unset LIBGUESTFS_DEBUG LIBGUESTFS_TRACE LIBGUESTFS_APPEND
 shift 2
 exec 3<&0 </dev/null
-setsid virt-v2v-in-place "$@" -i libvirtxml "$dir/guest.xml" 2>"$dir/said" 3<&- & v2v=$!
-setsid sh -c 'cat <&3 >/dev/null; kill -s KILL -- "-$1"' sh "$v2v" >/dev/null 2>&1 & watch=$!
-trap 'kill -s KILL -- "-$v2v"' TERM INT HUP
+setsid virt-v2v-in-place "$@" -i libvirtxml "$dir/guest.xml" 2>"$dir/said" 3<&- & led=$!
+setsid sh -c 'cat <&3 >/dev/null; kill -s TERM "$2" || kill -s KILL -- "-$1"' sh "$led" $$ >/dev/null 2>&1 & watch=$!
+trap end_all TERM INT HUP
 trap : PIPE
-wait "$v2v"; code=$?
+wait "$led"; code=$?
 kill -s KILL -- "-$watch" 2>/dev/null
-kill -s KILL -- "-$v2v" 2>/dev/null
+end_all 2>/dev/null
+clear_sockets
 tail -c ${SAID_BYTES} "$dir/said" >&2
 rm -rf -- "$dir"
 exit "$code"`;
