@@ -16,12 +16,9 @@ export const guestDiskRules: GuestRule[] = [
     severity: 'warning',
     basis: "virt-v2v's manual, FREE SPACE FOR CONVERSION: 100 MB in /, 50 MB in /boot, 10 MB elsewhere.",
     check: ({ guest }) =>
-      mounted(guest).flatMap(({ mountpoint, type, freeBytes }) => {
-        const needed = ROOM_BYTES[mountpoint] ?? ROOM_ELSEWHERE_BYTES;
-        if (freeBytes === null || freeBytes >= needed || READ_ONLY.includes(type)) return [];
-        const message = `The guest's ${quoted(mountpoint)} has ${formatBytes(freeBytes)} free; a conversion needs ${formatBytes(needed)} there.`;
-        return [warning(message, 'Make room in the guest.')];
-      }),
+      mounted(guest).flatMap(({ mountpoint, type, freeBytes }) =>
+        tooFull(mountpoint, type, freeBytes, 'Make room in the guest.'),
+      ),
   },
   {
     id: 'guest.inodes',
@@ -111,15 +108,19 @@ export const runningGuestRules: Rule[] = [
     boots: true,
     check: ({ seen = null, guest = null, devicesFrom = null, request }) => {
       if (guest !== null || devicesFrom === null || request.conversion === 'none') return [];
-      return (seen?.filesystems ?? []).flatMap(({ path, type, freeBytes }) => {
-        const needed = ROOM_BYTES[path] ?? ROOM_ELSEWHERE_BYTES;
-        if (freeBytes >= needed || READ_ONLY.includes(type)) return [];
-        const message = `The guest's ${quoted(path)} has ${formatBytes(freeBytes)} free; a conversion needs ${formatBytes(needed)} there.`;
-        return [warning(message, 'Make room in the guest before the move, or have it made (prepareGuest.freeSpace).')];
-      });
+      const remedy = 'Make room in the guest before the move, or have it made (prepareGuest.freeSpace).';
+      return (seen?.filesystems ?? []).flatMap(({ path, type, freeBytes }) => tooFull(path, type, freeBytes, remedy));
     },
   },
 ];
+
+/** Whether a file system has too little room for a conversion; not where nothing is known, or nothing is written. */
+function tooFull(mountpoint: string, type: string, freeBytes: number | null, remedy: string): Found[] {
+  const needed = ROOM_BYTES[mountpoint] ?? ROOM_ELSEWHERE_BYTES;
+  if (freeBytes === null || freeBytes >= needed || READ_ONLY.includes(type)) return [];
+  const message = `The guest's ${quoted(mountpoint)} has ${formatBytes(freeBytes)} free; a conversion needs ${formatBytes(needed)} there.`;
+  return [warning(message, remedy)];
+}
 
 function mounted(guest: InspectedGuest | null | undefined) {
   return (guest?.filesystems ?? []).flatMap((each) =>

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { A, ANCIENT, B, ids, link, MODERN, OLDER, pin, rule, told } from './guest.js';
+import { A, ANCIENT, B, ids, link, MODERN, ND, NM, OLDER, pin, RH, rule, SUSE, told } from './guest.js';
 
 /** Machines with fewer cards than their guests have names for. */
 
-const RH = '/etc/sysconfig/network-scripts/ifcfg-';
-const SUSE = '/etc/sysconfig/network/ifcfg-';
-const NM = '/etc/NetworkManager/system-connections/';
 const INTERFACES = '/etc/network/interfaces';
 const NETPLAN = '/etc/netplan/01-netcfg.yaml';
-const NETWORKD = '/etc/systemd/network/';
 
 const STATIC_PLAN = 'network:\n  ethernets:\n    ens192: {addresses: [192.0.2.5/24]}\n';
 
@@ -33,8 +29,8 @@ test('a card that is not started at boot is the leftover, whatever its number', 
     },
     { [NETPLAN]: 'network: {ethernets: {ens160: {activation-mode: manual}, ens192: {dhcp4: true}}}\n' },
     {
-      [`${NETWORKD}1.network`]: '[Match]\nName=ens160\n[Link]\nUnmanaged=yes\n',
-      [`${NETWORKD}2.network`]: '[Match]\nName=ens192\n[Network]\nDHCP=yes\n',
+      [`${ND}1.network`]: '[Match]\nName=ens160\n[Link]\nUnmanaged=yes\n',
+      [`${ND}2.network`]: '[Match]\nName=ens192\n[Network]\nDHCP=yes\n',
     },
   ];
   for (const guest of guests) {
@@ -66,8 +62,8 @@ test('of two that are started, the one with an address of its own is in use', as
       [NETPLAN]: 'network: {ethernets: {ens160: {dhcp4: true}, ens192: {}}, bridges: {lan: {interfaces: [ens192]}}}\n',
     },
     {
-      [`${NETWORKD}1.network`]: '[Match]\nName=ens160\n[Network]\nDHCP=yes\n',
-      [`${NETWORKD}2.network`]: '[Match]\nName=ens192\n[Address]\nAddress=192.0.2.5/24\n',
+      [`${ND}1.network`]: '[Match]\nName=ens160\n[Network]\nDHCP=yes\n',
+      [`${ND}2.network`]: '[Match]\nName=ens192\n[Address]\nAddress=192.0.2.5/24\n',
     },
   ];
   for (const guest of guests) assert.deepEqual(told(await pin({ ...MODERN, ...guest }, [A])), ['ens192=0a in-use']);
@@ -119,7 +115,7 @@ test('a name that is not started does not get a card that is found by its addres
   const plan = await pin(
     {
       ...MODERN,
-      [`${NETWORKD}a.network`]: `[Match]\nMACAddress=${A}\n[Network]\nDHCP=yes\n`,
+      [`${ND}a.network`]: `[Match]\nMACAddress=${A}\n[Network]\nDHCP=yes\n`,
       [INTERFACES]: 'iface ens160 inet dhcp\nauto ens192\niface ens192 inet static\n  address 192.0.2.5/24\n',
     },
     [A, B],

@@ -22,6 +22,13 @@ export const OLDER = {
 /** udev before systemd, such as in CentOS 6. */
 export const ANCIENT = { '/lib/udev/rules.d/75-persistent-net-generator.rules': '# writes 70-persistent-net.rules\n' };
 
+/** Where the systems keep what they say of network cards. */
+export const RH = '/etc/sysconfig/network-scripts/ifcfg-';
+export const SUSE = '/etc/sysconfig/network/ifcfg-';
+export const NM = '/etc/NetworkManager/system-connections/';
+export const ND = '/etc/systemd/network/';
+export const NETPLAN = '/etc/netplan/';
+
 export const RULES = '/etc/udev/rules.d/70-persistent-net.rules';
 const REMARK =
   '# Written by vmferry: keeps the name of the network card with this address, whatever its model and place.\n';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { A, ANCIENT, B, C, ids, link, MODERN, OLDER, pin, rule, RULES, ruleText, told } from './guest.js';
+import { A, ANCIENT, B, C, ids, link, MODERN, OLDER, pin, RH, rule, RULES, ruleText, told } from './guest.js';
 
-const RH = '/etc/sysconfig/network-scripts/ifcfg-';
 const SUSE = '/etc/sysconfig/network/';
 
 test('quoted ifcfg files of Red Hat are matched by HWADDR; backups, lo and aliases are no cards', async () => {

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { A, B, C, ids, link, MODERN, pin, rule, told } from './guest.js';
-
-const NETPLAN = '/etc/netplan/';
+import { A, B, C, ids, link, MODERN, NETPLAN, pin, rule, told } from './guest.js';
 
 test('cards by name are pinned; what netplan finds by address is left to it', async () => {
   const plan = await pin(

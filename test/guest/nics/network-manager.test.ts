@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { A, B, C, ids, link, MODERN, pin, told } from './guest.js';
-
-const NM = '/etc/NetworkManager/system-connections/';
+import { A, B, C, ids, link, MODERN, NM, pin, told } from './guest.js';
 
 test('profiles by name, by address and by both, with comments and the older ways of writing', async () => {
   const plan = await pin(

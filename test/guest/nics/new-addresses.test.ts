@@ -2,16 +2,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { pinNics, type Card } from '../../../src/guest/nics/pin-nics.js';
 import { memoryTree, withEdits } from '../../../src/guest/tree.js';
-import { A, ANCIENT, B, ids, link, MODERN, OLDER, rule, RULES, ruleText, told } from './guest.js';
+import { A, ANCIENT, B, ids, link, MODERN, ND, NETPLAN, NM, OLDER, RH, rule, RULES, ruleText, told } from './guest.js';
 
 /** Guests of an OVA that says no addresses of its cards, and what they find by the address that they had. */
 
 const OLD = '00:0c:29:ab:cd:0e';
 const OTHER = '00:0c:29:ab:cd:0f';
-const RH = '/etc/sysconfig/network-scripts/ifcfg-';
-const NM = '/etc/NetworkManager/system-connections/';
-const ND = '/etc/systemd/network/';
-const NETPLAN = '/etc/netplan/';
 
 const made = (mac: string, slot?: number): Card => ({ mac, slot, addressMade: true });
 

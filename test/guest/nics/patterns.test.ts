@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { pinNics } from '../../../src/guest/nics/pin-nics.js';
 import { memoryTree } from '../../../src/guest/tree.js';
-import { A, B, ids, link, MODERN, pin, rule, told } from './guest.js';
+import { A, B, ids, link, MODERN, ND, pin, rule, told } from './guest.js';
 
 /** Configurations that find cards by patterns, which fit the names at the source and not those at the target. */
 
 const NETPLAN = '/etc/netplan/01-netcfg.yaml';
 const NM = '/etc/NetworkManager/system-connections/lan.nmconnection';
-const NETWORKD = '/etc/systemd/network/';
 const INTERFACES = '/etc/network/interfaces';
 const KERNEL_NAMES = { '/etc/default/grub': 'GRUB_CMDLINE_LINUX="net.ifnames=0"\n' };
 
@@ -21,8 +20,8 @@ test('the one card gets a name that the pattern fits, in every network system', 
       [NETPLAN]:
         'network:\n  version: 2\n  ethernets:\n    vmnics:\n      match: {name: "ens*"}\n      addresses: [192.0.2.5/24]\n',
     },
-    { [`${NETWORKD}lan.network`]: network('ens*', STATIC) },
-    { [`${NETWORKD}lan.network`]: network('ens* eth*', 'DHCP=yes') },
+    { [`${ND}lan.network`]: network('ens*', STATIC) },
+    { [`${ND}lan.network`]: network('ens* eth*', 'DHCP=yes') },
     {
       [NM]: '[connection]\ntype=ethernet\n[match]\ninterface-name=ens*;\n[ipv4]\nmethod=manual\naddress1=192.0.2.5/24\n',
     },
@@ -42,20 +41,20 @@ test('the one card gets a name that the pattern fits, in every network system', 
 });
 
 test("where the pattern fits the kernel's name for the one card, that is held", async () => {
-  const plan = await pin({ ...MODERN, [`${NETWORKD}lan.network`]: network('eth*', STATIC) }, [A]);
+  const plan = await pin({ ...MODERN, [`${ND}lan.network`]: network('eth*', STATIC) }, [A]);
   assert.deepEqual(plan.edits, [rule([A, 'eth0'])]);
 });
 
 test('sets and single characters are filled in, within the length of a name', async () => {
   const names = { 'ens[12]??': 'ens2vv', 'enp?s0': 'enpvs0', 'en[!op]*': 'env', 'enp11s0f0np0d1*': 'enp11s0f0np0d1' };
   for (const [pattern, name] of Object.entries(names)) {
-    const plan = await pin({ ...MODERN, [`${NETWORKD}lan.network`]: network(pattern, STATIC) }, [A]);
+    const plan = await pin({ ...MODERN, [`${ND}lan.network`]: network(pattern, STATIC) }, [A]);
     assert.ok(plan.pinned[0]?.name.startsWith(name), `${pattern}: ${plan.pinned[0]?.name}`);
   }
 });
 
 test('a name that is known of the card is taken, by its agent or by its slot', async () => {
-  const files = { ...MODERN, [`${NETWORKD}lan.network`]: network('ens*', STATIC) };
+  const files = { ...MODERN, [`${ND}lan.network`]: network('ens*', STATIC) };
   const seen = await pin(files, [A, B], {
     seen: [
       { name: 'ens224', mac: B },
@@ -77,12 +76,12 @@ test('a name that is known of the card is taken, by its agent or by its slot', a
 
 test('an address beside the pattern tells the card', async () => {
   const both = `[Match]\nName=ens*\nMACAddress=${B}\n[Network]\n${STATIC}\n`;
-  const plan = await pin({ ...MODERN, [`${NETWORKD}lan.network`]: both }, [A, B]);
+  const plan = await pin({ ...MODERN, [`${ND}lan.network`]: both }, [A, B]);
   assert.deepEqual([told(plan), plan.edits], [['ensv0=0b config-mac'], [link(B, 'ensv0')]]);
 });
 
 test('of several cards nothing tells which one is meant, and that is said', async () => {
-  const plan = await pin({ ...MODERN, [`${NETWORKD}lan.network`]: network('ens*', STATIC) }, [A, B]);
+  const plan = await pin({ ...MODERN, [`${ND}lan.network`]: network('ens*', STATIC) }, [A, B]);
   assert.deepEqual([plan.edits, ids(plan)], [[], ['guest.nic-match']]);
   assert.match(
     plan.findings[0]?.message ?? '',
@@ -91,7 +90,7 @@ test('of several cards nothing tells which one is meant, and that is said', asyn
 });
 
 test('beside a name, a pattern is for the card that is left', async () => {
-  const one = { [`${NETWORKD}lan.network`]: network('ens192 ens2*', 'Bond=uplink') };
+  const one = { [`${ND}lan.network`]: network('ens192 ens2*', 'Bond=uplink') };
   const plan = await pin({ ...MODERN, ...one }, [A, B]);
   assert.deepEqual(told(plan), ['ens192=0a order', 'ens2v0=0b pattern']);
   // It may as well be for the card that has the name.
@@ -110,31 +109,31 @@ test('nothing is held where a pattern fits at the target as well', async () => {
   const nothing = { pinned: [], edits: [], renewed: [], findings: [] };
   assert.deepEqual(await pin({ ...MODERN, [NETPLAN]: cloud }, [A]), nothing);
   assert.deepEqual(await pin({ ...MODERN, [NETPLAN]: cloud }, [A, B]), nothing);
-  const both = { [`${NETWORKD}lan.network`]: network('ens* enp*', STATIC) };
+  const both = { [`${ND}lan.network`]: network('ens* enp*', STATIC) };
   assert.deepEqual(await pin({ ...MODERN, ...both }, [A]), nothing);
   const kernel = {
-    [`${NETWORKD}lan.network`]: network('eth*', STATIC),
-    [`${NETWORKD}old.network`]: network('ens*', STATIC),
+    [`${ND}lan.network`]: network('eth*', STATIC),
+    [`${ND}old.network`]: network('ens*', STATIC),
   };
   assert.deepEqual(await pin({ ...MODERN, ...KERNEL_NAMES, ...kernel }, [A]), nothing);
-  const others = { [`${NETWORKD}x.network`]: network('wl* ww* docker* veth* br-*', 'DHCP=yes') };
+  const others = { [`${ND}x.network`]: network('wl* ww* docker* veth* br-*', 'DHCP=yes') };
   assert.deepEqual(await pin({ ...MODERN, ...others }, [A]), nothing);
 });
 
 test('a fixed address by a narrow pattern is kept beside DHCP for all', async () => {
   const files = {
     ...MODERN,
-    [`${NETWORKD}10-lan.network`]: network('ens*', STATIC),
-    [`${NETWORKD}90-all.network`]: network('en*', 'DHCP=yes'),
+    [`${ND}10-lan.network`]: network('ens*', STATIC),
+    [`${ND}90-all.network`]: network('en*', 'DHCP=yes'),
   };
   assert.deepEqual((await pin(files, [A])).edits, [link(A, 'ensv0')]);
   // A name for the one pattern would take the card from the other.
-  const against = await pin({ ...files, [`${NETWORKD}10-lan.network`]: network('eth*', STATIC) }, [A]);
+  const against = await pin({ ...files, [`${ND}10-lan.network`]: network('eth*', STATIC) }, [A]);
   assert.deepEqual([against.edits, ids(against)], [[], ['guest.nic-match']]);
 });
 
 test('a name does not take the only card from a pattern that fits it as it is', async () => {
-  const cloud = { [`${NETWORKD}90-all.network`]: network('en*', 'DHCP=yes') };
+  const cloud = { [`${ND}90-all.network`]: network('en*', 'DHCP=yes') };
   const leftover = { [INTERFACES]: 'auto eth0\niface eth0 inet dhcp\n' };
   const plan = await pin({ ...MODERN, ...cloud, ...leftover }, [A]);
   assert.deepEqual([plan.edits, ids(plan)], [[], ['guest.nic-unclear']]);

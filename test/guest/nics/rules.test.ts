@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { pinNics } from '../../../src/guest/nics/pin-nics.js';
 import { memoryTree } from '../../../src/guest/tree.js';
-import { A, ANCIENT, B, ids, link, MODERN, OLDER, pin, rule, RULES, ruleText, told } from './guest.js';
+import { A, ANCIENT, B, ids, link, MODERN, ND, OLDER, pin, rule, RULES, ruleText, told } from './guest.js';
 
 /** Rules and .link files that hold at the source, and what of them holds at the target. */
 
-const ND = '/etc/systemd/network/';
 const OWN = '/etc/udev/rules.d/75-own.rules';
 const LAN = { [`${ND}lan.network`]: '[Match]\nName=lan0\n[Network]\nAddress=192.0.2.5/24\n' };
 
