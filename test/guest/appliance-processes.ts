@@ -1,5 +1,31 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Host } from '../../src/exec/host.js';
+import { LocalHost } from '../../src/exec/local.js';
+
+/** A folder, and a host whose temporary files lie in it: what an appliance leaves is seen, and its processes are found. */
+export async function place(t: TestContext): Promise<{ folder: string; host: Host }> {
+  const folder = await mkdtemp(join(tmpdir(), 'vmferry-appliance-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(join(folder, 'tmp'));
+  return { folder, host: within(folder, new LocalHost()) };
+}
+
+export function within(folder: string, host: Host): Host {
+  const env = [`TMPDIR=${join(folder, 'tmp')}`, 'LIBGUESTFS_CACHEDIR=/var/tmp'];
+  return {
+    name: host.name,
+    local: host.local,
+    run: (command, args, options) => host.run('env', [...env, command, ...args], options),
+    runBinary: (command, args, options) => host.runBinary('env', [...env, command, ...args], options),
+    converse: (command, args) => host.converse('env', [...env, command, ...args]),
+    forwardSocket: (path, signal) => host.forwardSocket(path, signal),
+    close: () => host.close(),
+  };
+}
 
 /** Processes of appliances whose temporary files lie in `tmp` of the folder. */
 async function running(folder: string): Promise<string[]> {

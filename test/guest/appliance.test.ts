@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { VmferryError, type ErrorCode } from '../../src/errors.js';
-import type { Host } from '../../src/exec/host.js';
 import { LocalHost } from '../../src/exec/local.js';
 import type { Appliance } from '../../src/guest/appliance.js';
 import { openAppliance } from '../../src/guest/open-appliance.js';
 import { withSshd } from '../exec/sshd.js';
-import { deadSockets, nothingLeft, untilRunning } from './appliance-processes.js';
+import { deadSockets, nothingLeft, place, untilRunning, within } from './appliance-processes.js';
 
 const machine = new LocalHost();
 const NAME = `two\nlines "quoted" 'once' \\ $HOME`;
@@ -20,27 +18,6 @@ const SAYABLE = NAME.replace('\n', ' ');
 const COMPLAINT = '*stdin*:1: libguestfs: error: cat: not so\n';
 
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof VmferryError && error.code === code;
-
-/** A folder, and a host whose temporary files lie in it: what an appliance leaves is seen, and its processes are found. */
-async function place(t: TestContext): Promise<{ folder: string; host: Host }> {
-  const folder = await mkdtemp(join(tmpdir(), 'vmferry-appliance-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  await mkdir(join(folder, 'tmp'));
-  return { folder, host: within(folder, machine) };
-}
-
-function within(folder: string, host: Host): Host {
-  const env = [`TMPDIR=${join(folder, 'tmp')}`, 'LIBGUESTFS_CACHEDIR=/var/tmp'];
-  return {
-    name: host.name,
-    local: host.local,
-    run: (command, args, options) => host.run('env', [...env, command, ...args], options),
-    runBinary: (command, args, options) => host.runBinary('env', [...env, command, ...args], options),
-    converse: (command, args) => host.converse('env', [...env, command, ...args]),
-    forwardSocket: (path, signal) => host.forwardSocket(path, signal),
-    close: () => host.close(),
-  };
-}
 
 async function ext4(path: string, content: string): Promise<void> {
   await machine.run('truncate', ['-s', '32M', '--', path]);

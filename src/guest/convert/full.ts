@@ -23,14 +23,16 @@ const SAID_BYTES = 4000;
 
 /**
  * Arguments: libguestfs' backend settings, the definition, virt-v2v's options. It ends with whoever started it: by the end of
- * standard input, over ssh too. Exit status: virt-v2v's.
+ * standard input, over ssh too, and what virt-v2v and its nbdkit left in their temporary folder goes with it; the appliance,
+ * which libguestfs would keep there too, stays where it is kept otherwise. Exit status: virt-v2v's.
  */
 const SCRIPT = `${END_SESSION}
 umask 077
 command -v virt-v2v-in-place >/dev/null || exit 127
 dir=$(mktemp -d "\${TMPDIR:-/tmp}/vmferry-v2v-XXXXXX") || exit 1
 printf %s "$2" >"$dir/guest.xml"
-export LIBGUESTFS_TMPDIR="$dir" LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS="$1"
+export LIBGUESTFS_CACHEDIR="\${LIBGUESTFS_CACHEDIR:-\${TMPDIR:-/var/tmp}}" TMPDIR="$dir" LIBGUESTFS_TMPDIR="$dir"
+export LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS="$1"
 unset LIBGUESTFS_DEBUG LIBGUESTFS_TRACE LIBGUESTFS_APPEND
 shift 2
 exec 3<&0 </dev/null
