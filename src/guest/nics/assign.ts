@@ -1,7 +1,7 @@
 import type { Finding } from '../../model/finding.js';
 import { shown } from '../config-files.js';
 import type { FoundName, FoundPattern } from './found-names.js';
-import { nameByPatterns, robbedBy } from './patterns.js';
+import { nameByPatterns, robbedBy, toldNames } from './patterns.js';
 import { choose, unclear } from './choose.js';
 import { byNumber, ethernetAddress } from './names.js';
 
@@ -75,8 +75,14 @@ export function assignNames(
     'name',
   );
 
-  const likely = [...freeMacs].filter((mac) => !known.nameless.has(mac));
-  const unnamed = [...likely, ...[...freeMacs].filter((mac) => known.nameless.has(mac))];
+  // A card that is known to be called something else has none of these names.
+  const isOther = (card: Card) => {
+    const told = toldNames(card, known);
+    return told.length > 0 && !told.some(({ name }) => names.some((each) => each.name === name));
+  };
+  const open = cards.filter((card) => freeMacs.has(card.mac) && !isOther(card)).map(({ mac }) => mac);
+  const likely = open.filter((mac) => !known.nameless.has(mac));
+  const unnamed = [...likely, ...open.filter((mac) => known.nameless.has(mac))];
   const rest = [...freeNames.values()];
   const best = choose(rest, { cards: unnamed.length, likely: likely.length, all: macs.length, ...known });
   const theirs = best?.names ?? [];

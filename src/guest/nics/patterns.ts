@@ -126,15 +126,21 @@ function isFor({ words, macs }: FoundPattern, { mac }: Card, name: string): bool
   return fits(words, name) && (macs.length === 0 || macs.includes(mac));
 }
 
-/** What a card is called, by its agent and by rules, and what VMware's slots let it be called. */
-function namesOf({ mac, slot }: Card, { seen, rules }: Known): Pick<PinnedNic, 'name' | 'evidence'>[] {
+/** What a card is called, by its agent, or else by rules. */
+export function toldNames({ mac }: Card, { seen, rules }: Known): Pick<PinnedNic, 'name' | 'evidence'>[] {
   const isOwn = (each: { name: string; mac: string }) =>
     ethernetAddress(each.mac) === mac && physicalBase(each.name) === each.name && !looksVirtual(each.name);
   const told = seen.filter(isOwn).map(({ name }) => ({ name, evidence: 'agent' as const }));
   if (told.length > 0) return told;
   const rule = rules.findLast((each) => each.mac === mac);
-  if (rule) return [{ name: rule.name, evidence: 'udev-rule' }];
-  return slot === undefined ? [] : [{ name: `ens${slot}`, evidence: 'name' }];
+  return rule ? [{ name: rule.name, evidence: 'udev-rule' }] : [];
+}
+
+/** And what VMware's slots let it be called. */
+function namesOf(card: Card, known: Known): Pick<PinnedNic, 'name' | 'evidence'>[] {
+  const told = toldNames(card, known);
+  const byslot = card.slot === undefined ? [] : [{ name: `ens${card.slot}`, evidence: 'name' as const }];
+  return told.length > 0 ? told : byslot;
 }
 
 function madeToFit({ words, path }: FoundPattern, mac: string, name: string): Finding {

@@ -44,7 +44,8 @@ const READERS = [
 /**
  * Keeps the names that a guest's configuration uses for its network cards, by their MAC addresses: model and PCI place are
  * others at the target, and with them the names. `nics` are in the order of the machine's description. A guest that finds
- * its cards by address or pattern is left as it is. Run on its own result, it changes nothing.
+ * its cards by address or pattern is left as it is. Run on its own result, with the same evidence, it
+ * changes nothing.
  */
 export async function pinNics(tree: GuestTree, nics: readonly Card[], options: PinOptions = {}): Promise<NicPlan> {
   const files = new ConfigFiles(tree);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { pinNics } from '../../../src/guest/nics/pin-nics.js';
+import { memoryTree } from '../../../src/guest/tree.js';
 import { A, ANCIENT, B, ids, link, MODERN, ND, NM, OLDER, pin, RH, rule, SUSE, told } from './guest.js';
 
 /** Machines with fewer cards than their guests have names for. */
@@ -101,6 +103,17 @@ test('what the agent saw decides between two that look alike', async () => {
   const text = 'auto ens160 ens192\niface ens160 inet dhcp\niface ens192 inet dhcp\n';
   const plan = await pin({ ...MODERN, [INTERFACES]: text }, [A], { seen: [{ name: 'ens192', mac: A }] });
   assert.deepEqual([told(plan), ids(plan)], [['ens192=0a agent'], ['guest.nic-unknown']]);
+});
+
+test('a card that is called something else does not get what is left', async () => {
+  const files = { ...MODERN, [`${NM}ens160`]: '[connection]\ntype=ethernet\ninterface-name=ens160\n' };
+  for (const name of ['ens192', 'eth0']) {
+    const plan = await pinNics(memoryTree(files), [{ mac: A }], { seen: [{ name, mac: A }] });
+    assert.deepEqual([told(plan), plan.edits, ids(plan)], [[], [], ['guest.nic-unknown']]);
+  }
+  const san = `SUBSYSTEM=="net", DRIVERS=="?*", ATTR{address}=="${A}", NAME="san0"\n`;
+  const plan = await pin({ ...files, '/etc/udev/rules.d/70-san.rules': san }, [A, B]);
+  assert.deepEqual([told(plan), plan.edits], [['ens160=0b only-one'], [link(B, 'ens160')]]);
 });
 
 test('two cards get the names that are in use, in the order of their numbers', async () => {

@@ -61,7 +61,7 @@ test('a rule that asks for more than the address gets one beside it that does no
 test('a rule by driver with a name that no configuration uses is said, one for a card that is gone is not', async () => {
   const text = (mac: string) => `SUBSYSTEM=="net", DRIVERS=="vmxnet3", ATTR{address}=="${mac}", NAME="san0"\n`;
   const plan = await pin({ ...MODERN, ...LAN, [OWN]: text(B) }, [A, B]);
-  assert.deepEqual([told(plan), ids(plan)], [['lan0=0a order'], ['guest.nic-order', 'guest.nic-match']]);
+  assert.deepEqual([told(plan), ids(plan)], [['lan0=0a only-one'], ['guest.nic-match']]);
   assert.deepEqual((await pin({ ...MODERN, ...LAN, [OWN]: text(B) }, [A])).findings, []);
 });
 
