@@ -130,6 +130,12 @@ export class FoundNames {
     return mac;
   }
 
+  /** What something is made on: a name, an address, or the UUID of a connection, which has a file of its own. */
+  below(parent: string, path: string, use: Use): void {
+    if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(parent)) return;
+    if (this.address(parent, path) === null) this.use(parent, path, { ...use, fixed: true });
+  }
+
   /** Only by a property of the card that is another at the target. */
   byHardware(path: string, property: string): void {
     this.files.note({

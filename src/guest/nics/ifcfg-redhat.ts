@@ -14,7 +14,7 @@ export const IFCFG_DIR = '/etc/sysconfig/network-scripts';
 const BACKUP = /(~|\.(bak|old|orig|rpmnew|rpmorig|rpmsave|swp|tmp|augnew|augsave|cfgsaved))$/;
 
 const VIRTUAL_TYPES = new Set(
-  'bond bridge vlan team wireless infiniband ipip gre sit tunnel wireguard dummy ovsbridge ovsintport ovsbond macvlan loopback'.split(
+  'bond bridge vlan team wireless infiniband ipip gre sit tunnel wireguard dummy ovsbridge ovsintport ovsbond ovstunnel ovspatchport macvlan loopback'.split(
     ' ',
   ),
 );
@@ -33,7 +33,6 @@ function readOne(found: FoundNames, path: string, suffix: string, values: Map<st
   const yes = (key: string) => /^(yes|true|1|y|t)$/i.test(get(key));
   const mac = get('HWADDR');
   const device = get('DEVICE') || nameOf(suffix, mac);
-  const physdev = get('PHYSDEV');
   const type = (get('TYPE') || get('DEVICETYPE')).toLowerCase();
   const made =
     VIRTUAL_TYPES.has(type) ||
@@ -55,8 +54,7 @@ function readOne(found: FoundNames, path: string, suffix: string, values: Map<st
     found.use(device, path, { mac: device.includes('.') ? null : mac, sure: !made && type === 'ethernet', ...use });
   }
   if (device === '') found.address(mac, path);
-  if (/^[0-9a-f]{2}[:-]/i.test(physdev)) found.address(physdev, path);
-  else found.use(physdev, path, { ...use, fixed: true });
+  found.below(get('PHYSDEV'), path, use);
 }
 
 /** Without DEVICE a file binds to no name; but one named after a card was meant for it, and pinning that does no harm. */

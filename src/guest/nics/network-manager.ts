@@ -1,11 +1,13 @@
 import type { ConfigFiles } from '../config-files.js';
 import { lastValue, settingsOf, type Setting } from '../sections.js';
-import type { FoundNames, Use } from './found-names.js';
+import type { FoundNames } from './found-names.js';
 
 /** NetworkManager's key files: nm-settings-keyfile(5) and nm-settings(5), with the older names of sections and keys. */
 
 export const KEY_FILE_DIR = '/etc/NetworkManager/system-connections';
 const DIRS = ['/usr/lib/NetworkManager/system-connections', KEY_FILE_DIR];
+/** Of which a connection is made on another card. */
+const PARENTS = ['vlan', 'macvlan', 'macsec', 'vxlan', 'ip-tunnel', 'pppoe'];
 const ETHERNET = new Set(['ethernet', '802-3-ethernet']);
 
 export async function readNetworkManager(files: ConfigFiles, found: FoundNames): Promise<void> {
@@ -42,18 +44,14 @@ function readOne(found: FoundNames, path: string, settings: Setting[]): void {
     found.find({ words, macs: mac === '' ? [] : [mac], hardware }, path, { ...use, sure: true });
     return;
   }
-  found.virtual(name);
+  const parents = PARENTS.map((section) => get(section, 'parent')).filter((each) => each !== '');
+  // A connection of PPPoE has the name of its card where it has no parent.
+  if (type === 'pppoe' && parents.length === 0) found.use(name, path, { ...use, fixed: true });
+  else found.virtual(name);
   for (const section of ['bond', 'bridge', 'vlan', 'team']) found.virtual(get(section, 'interface-name'));
-  for (const parent of [get('vlan', 'parent'), get('macvlan', 'parent')]) {
-    readParent(found, path, parent, use);
-  }
+  if (type === 'vlan' && parents.length === 0) parents.push(mac);
+  for (const parent of parents) found.below(parent, path, use);
   found.use(get('bond', 'primary'), path, { ...use, fixed: true });
-}
-
-/** A VLAN's parent is a name, an address, or another connection's UUID, which has a file of its own. */
-function readParent(found: FoundNames, path: string, parent: string, use: Use): void {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(parent)) return;
-  if (found.address(parent, path) === null) found.use(parent, path, { ...use, fixed: true });
 }
 
 /** Section [match]: names and patterns, of which `!` leaves out and `&` and `|` say how they go together. */

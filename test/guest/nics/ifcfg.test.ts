@@ -41,6 +41,19 @@ test('bonds, VLANs, teams and bridges of Red Hat are not pinned, the cards below
   assert.deepEqual(plan.findings, []);
 });
 
+test('a VLAN on the UUID of a connection, and the tunnels of Open vSwitch, name no card', async () => {
+  const plan = await pin(
+    {
+      ...OLDER,
+      [`${RH}ens192`]: 'DEVICE=ens192\nTYPE=OVSPort\nDEVICETYPE=ovs\nOVS_BRIDGE=br-ex\n',
+      [`${RH}remote`]: 'DEVICE=remote\nTYPE=OVSTunnel\nDEVICETYPE=ovs\nOVS_BRIDGE=br-ex\n',
+      [`${RH}office`]: 'DEVICE=office\nVLAN=yes\nPHYSDEV=3f1c0a9e-5a43-4b1f-9b50-0d0f6f1d3a10\nTYPE=Vlan\n',
+    },
+    [A],
+  );
+  assert.deepEqual([told(plan), plan.findings], [['ens192=0a only-one'], []]);
+});
+
 test('CentOS 6: a rule for a card with another name is replaced, one for a gone card stays', async () => {
   const before =
     ruleText('00:50:56:ff:ff:ff', 'eth0') +

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { A, B, C, ids, link, MODERN, NM, pin, told } from './guest.js';
 
+const D = '00:50:56:00:00:0d';
+
 test('profiles by name, by address and by both, with comments and the older ways of writing', async () => {
   const plan = await pin(
     {
@@ -48,6 +50,21 @@ test('bonds, VLANs, bridges and wireless profiles are not cards; their parents a
   assert.deepEqual(told(plan), ['ens224=0a only-one', 'ens256=0b agent', 'ens192=0c agent']);
   assert.deepEqual(plan.edits, [link(C, 'ens192'), link(A, 'ens224'), link(B, 'ens256')]);
   assert.deepEqual(plan.findings, []);
+});
+
+test('cards below MACsec, VXLAN, PPPoE and a VLAN by address are found', async () => {
+  const plan = await pin(
+    {
+      ...MODERN,
+      [`${NM}dsl`]: '[connection]\ntype=pppoe\ninterface-name=ens192\n',
+      [`${NM}dsl2`]: '[connection]\ntype=pppoe\ninterface-name=ppp0\n[pppoe]\nparent=ens224\n',
+      [`${NM}safe`]: '[connection]\ntype=macsec\ninterface-name=safe\n[macsec]\nparent=ens256\n',
+      [`${NM}office`]: `[connection]\ntype=vlan\ninterface-name=office\n[ethernet]\nmac-address=${D}\n[vlan]\nid=10\n`,
+    },
+    [A, B, C],
+  );
+  assert.deepEqual(told(plan), ['ens192=0a order', 'ens224=0b order', 'ens256=0c order']);
+  assert.deepEqual(ids(plan), ['guest.nic-order', 'guest.nic-mac']);
 });
 
 test('patterns need no pin; a match on the driver does not hold at the target', async () => {
