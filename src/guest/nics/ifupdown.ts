@@ -78,6 +78,11 @@ async function readFile(
       all.started.push(...words.map((word) => ({ ...parted(word), path })));
     } else if (keyword === 'iface') {
       stanza = readStanza(found, path, words, all);
+    } else if (keyword === 'rename') {
+      // `mac/00:11:22:33:44:55=lan` is done before anything is brought up.
+      for (const { word, stanza: name } of words.map(parted)) {
+        if (word.startsWith('mac/')) found.use(name, path, { mac: word.slice('mac/'.length), started: false });
+      }
     } else if (keyword === 'mapping' || keyword === 'template') {
       // The template of ifupdown-ng is an `iface` that is never a card's.
       stanza = '';

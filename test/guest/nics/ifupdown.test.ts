@@ -18,6 +18,15 @@ test('a static card of Debian keeps its name', async () => {
   assert.deepEqual(plan.findings, []);
 });
 
+test('cards that are renamed by their addresses keep those names', async () => {
+  const stanza = (name: string, last: number) =>
+    `auto ${name}\niface ${name} inet static\n  address 192.0.2.${last}/24\n`;
+  const text = `rename mac/${B}=lan mac/${A}=wan ens9=dmz\n${stanza('lan', 5)}${stanza('wan', 6)}`;
+  const plan = await pin({ ...MODERN, [INTERFACES]: text }, [A, B]);
+  assert.deepEqual(told(plan), ['wan=0a config-mac', 'lan=0b config-mac']);
+  assert.deepEqual([plan.edits, plan.findings], [[link(B, 'lan'), link(A, 'wan')], []]);
+});
+
 test('VLANs, bonds, bridges, aliases and lines that go on lead to the cards below them', async () => {
   const plan = await pin(
     {
