@@ -45,9 +45,10 @@ export function detailsOf(status: MigrationStatus): string {
   ];
   lines.push(table(['', ''], figures));
   const findings = status.findings.filter((each) => each.severity !== 'info');
+  const informing = status.findings.length - findings.length;
+  if (status.findings.length > 0) lines.push('## Findings');
   if (findings.length > 0) {
     lines.push(
-      '## Findings',
       table(
         ['Severity', 'What', 'What to do'],
         findings.map(({ severity, message, remedy, waivedBy }) =>
@@ -58,6 +59,10 @@ export function detailsOf(status: MigrationStatus): string {
       ),
     );
   }
+  if (informing > 0)
+    lines.push(
+      `For information: ${informing}${findings.length > 0 ? ' more' : ''}, which the query \`getStatus\` and the report list.`,
+    );
   if (status.preparation.length > 0) {
     lines.push(
       '## Changed in the guest',

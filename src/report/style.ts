@@ -34,7 +34,7 @@ dt { color: var(--soft); font-size: 12px; } dd { margin: 0; overflow-wrap: norma
 .main .big { color: var(--blue); }
 table { border-collapse: collapse; width: 100%; font-size: 12.5px; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 11.5px; padding: 5px 10px 5px 0;
-  border-bottom: 1px solid var(--line); vertical-align: bottom; }
+  border-bottom: 1px solid var(--line); vertical-align: bottom; overflow-wrap: normal; }
 td { padding: 5px 10px 5px 0; border-bottom: 1px solid #edf0f3; vertical-align: top; }
 th:last-child, td:last-child { padding-right: 0; }
 .num { text-align: right; white-space: nowrap; } th.num + th:not(.num), td.num + td:not(.num) { padding-left: 12px; }
