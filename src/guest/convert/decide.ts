@@ -67,16 +67,17 @@ export function decide(
 
 /** The drivers that the guest lacks for devices; null where it is not known. What it runs on at the source it has. */
 export function missingFor(vm: VmDescription, source: VmDescription, guest: InspectedGuest | null): string[] | null {
+  const unknown = sameDevices(vm, source) ? [] : null;
   if (guest?.os?.kind === 'linux') {
     const kernel = guest.kernels.at(-1);
     const needs = needsOf(vm);
-    if (!kernel) return null;
+    if (!kernel) return unknown;
     // Without its initramfs, only what is built into the kernel is known to be there in time.
     const lacking = missingDrivers({ ...kernel, initramfsRead: true }, needs);
-    if (lacking.length > 0 && !kernel.initramfsRead) return null;
+    if (lacking.length > 0 && !kernel.initramfsRead) return unknown;
     return [...new Set(lacking.map((need) => need.join(' or ')))];
   }
-  if (guest?.os?.kind === 'windows' && sameDevices(vm, source)) return [];
+  if (guest?.os?.kind === 'windows' && unknown !== null) return unknown;
   if (guest?.windows && sameDevices(vm, onVirtio(source))) {
     const { virtioDisk, virtioNet } = guest.windows;
     if (virtioDisk === null || virtioNet === null) return null;

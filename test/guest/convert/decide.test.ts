@@ -174,6 +174,15 @@ test('an initramfs that cannot be read tells nothing: the guest keeps its device
   assert.deepEqual(says(decide(vm(), LIMITS, auto, unread, false)), ['disks on lsilogic; network cards e1000', false]);
 });
 
+test('a Linux that stays on the devices of its source has their drivers, whatever could be read of its kernels', () => {
+  const unread = drivers(null, [...VIRTIO, ...VMWARE]);
+  for (const guest of [unread, { ...unread, kernels: [] }]) {
+    const decision = decide(vm('virtio', null, 'virtio'), LIMITS, auto, guest, true);
+    assert.deepEqual(says(decision), ['disks on virtio; network cards virtio', false]);
+    assert.deepEqual(decision.findings, []);
+  }
+});
+
 test('Windows goes to virtio where it has the drivers or can be given them, and else stays as it is', () => {
   const said = (virtio: boolean | null, able: boolean) => says(decide(vm(), LIMITS, auto, windows(virtio), able));
   assert.deepEqual(said(true, false), ['disks on virtio; network cards virtio', false]);
