@@ -4,7 +4,7 @@ import { shown, type ConfigFiles } from './config-files.js';
 /** Device names that tell how a disk is attached, and so change when it is attached in another way. */
 
 export interface GuestDevice {
-  /** As the guest calls it at the source; one device may be listed under several names. */
+  /** As the guest calls it at the source: one name of the kernel's, and any number of links. */
   path: string;
   /** Of the filesystem, swap space or LUKS container on it. */
   uuid: string | null;
@@ -29,7 +29,7 @@ export function isRemovable(device: string, type = ''): boolean {
 /** Looks up UUIDs, and notes each device that has none. */
 export class BusNames {
   private readonly byPath = new Map<string, GuestDevice>();
-  private readonly uuids = new Map<string, Set<string>>();
+  private readonly owners = new Map<string, number>();
 
   constructor(
     private readonly files: ConfigFiles,
@@ -37,10 +37,9 @@ export class BusNames {
   ) {
     for (const device of devices) {
       this.byPath.set(device.path, device);
-      // The several names of one device are no two devices: only kernel names tell, and `sda1` may be `xvda1` too.
+      // The several names of one device are no two devices.
       if (device.uuid === null || device.path.startsWith('/dev/disk/')) continue;
-      const place = device.path.replace(/^\/dev\/(sd|hd|vd|xvd)/, '');
-      this.uuids.set(device.uuid, (this.uuids.get(device.uuid) ?? new Set()).add(place));
+      this.owners.set(device.uuid, (this.owners.get(device.uuid) ?? 0) + 1);
     }
   }
 
@@ -52,7 +51,7 @@ export class BusNames {
     if (!/^[0-9A-Za-z-]{4,64}$/.test(uuid)) {
       return this.note(device, where, 'whose UUID is not known', known?.label ?? null);
     }
-    const owners = this.uuids.get(uuid)?.size ?? 1;
+    const owners = this.owners.get(uuid) ?? 1;
     if (owners > 1) return this.note(device, where, `whose UUID ${uuid} ${owners} devices have`, known?.label ?? null);
     return `UUID=${uuid}`;
   }

@@ -71,12 +71,14 @@ test('fstab: what has no UUID, or shares it, is said and stays', async () => {
   assert.match(result.findings[0]?.remedy ?? '', /LABEL=scratch/);
   assert.match(result.findings[2]?.message ?? '', /\/dev\/sdd1, among the options/);
   assert.match(result.findings[3]?.message ?? '', /UUID aaaa-bbbb 2 devices have/);
+  // A copy on another bus is another device.
+  const clones = [device('/dev/sda1', ROOT), device('/dev/vda1', ROOT)];
+  const both = await convert({ '/etc/fstab': '/dev/sda1 /copy ext4\n/dev/vda1 / ext4\n' }, clones);
+  assert.deepEqual([both.edits, ids(both)], [[], ['guest.fstab-device', 'guest.fstab-device']]);
   // The same disk by two names is one device, and a UUID that would break out of its field is none.
-  const twice = [device('/dev/xvda1', ROOT), device('/dev/sda1', ROOT), device('/dev/sdb1', 'x y\n/ / ext4')];
-  const own = await convert(
-    { '/etc/fstab': '/dev/xvda1 / ext4 defaults 0 0\n/dev/sdb1 /b ext4 defaults 0 0\n' },
-    twice,
-  );
+  const link = '/dev/disk/by-id/ata-X-part1';
+  const twice = [device(link, ROOT), device('/dev/sda1', ROOT), device('/dev/sdb1', 'x y\n/ / ext4')];
+  const own = await convert({ '/etc/fstab': `${link} / ext4 defaults 0 0\n/dev/sdb1 /b ext4 defaults 0 0\n` }, twice);
   assert.deepEqual(own.edits[0]?.text, `UUID=${ROOT} / ext4 defaults 0 0\n/dev/sdb1 /b ext4 defaults 0 0\n`);
   assert.deepEqual(ids(own), ['guest.fstab-device']);
 });
