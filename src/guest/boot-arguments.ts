@@ -16,6 +16,7 @@ export interface BootArguments {
     | 'loader-entry'
     | 'command-line'
     | 'grub-legacy-defaults'
+    | 'refind-entry'
     | 'syslinux-entry'
     | 'syslinux-defaults';
   /** As written, with quotes; changing it changes the file. */
@@ -34,7 +35,9 @@ export interface BootFile {
   arguments: BootArguments[];
 }
 
-type Kind = 'defaults' | 'grub' | 'legacy' | 'entry' | 'line' | 'syslinux' | 'syslinux-defaults';
+/** Files with at most one kernel's arguments in a line, at its end. */
+type LineKind = 'grub' | 'legacy' | 'entry' | 'refind';
+type Kind = LineKind | 'defaults' | 'line' | 'syslinux' | 'syslinux-defaults';
 
 const PLACES: [string, Kind][] = [
   ['/etc/default/grub', 'defaults'],
@@ -54,6 +57,11 @@ const PLACES: [string, Kind][] = [
   ['/boot/loader/entries/*.conf', 'entry'],
   ['/boot/efi/loader/entries/*.conf', 'entry'],
   ['/efi/loader/entries/*.conf', 'entry'],
+  // rEFInd's, beside the kernels, and by hand.
+  ['/boot/refind_linux.conf', 'refind'],
+  ['/boot/EFI/refind/refind.conf', 'refind'],
+  ['/boot/efi/EFI/refind/refind.conf', 'refind'],
+  ['/efi/EFI/refind/refind.conf', 'refind'],
   ['/etc/kernel/cmdline', 'line'],
   // Alpine, Arch and Debian, in this order; Alpine makes its menu anew from what is in /etc.
   ['/etc/update-extlinux.conf', 'syslinux-defaults'],
@@ -117,37 +125,53 @@ function argumentsIn(path: string, kind: Kind, text: string): BootArguments[] {
   const found: BootArguments[] = [];
   for (const [index, { line, start }] of lines.entries()) {
     const head = headOf(kind, line);
-    const raw = head === null ? '' : line.slice(head.length).trimEnd();
     if (head === null) continue;
+    const rest = line.slice(head.length).trimEnd();
+    const raw = kind === 'refind' && rest.endsWith('"') ? rest.slice(0, -1) : rest;
     const at = { path, raw, start: start + head.length, end: start + head.length + raw.length, key: '' };
     const words = line.trim().split(/\s+/, 2);
-    const what = kind === 'entry' ? 'loader-entry' : 'grub-entry';
     if (words[0] === '#') found.push({ ...at, kind: 'grub-legacy-defaults', initramfs: true });
     else if (words[0] === 'set') found.push({ ...at, kind: 'grub-variable', initramfs: true });
-    else found.push({ ...at, kind: what, initramfs: initramfs[index] ?? false });
+    else found.push({ ...at, kind: ENTRIES[kind], initramfs: initramfs[index] ?? false });
   }
   return found;
 }
 
+const ENTRIES = { grub: 'grub-entry', legacy: 'grub-entry', entry: 'loader-entry', refind: 'refind-entry' } as const;
+
 /** What stands before the arguments of a line that has some, or null. */
-function headOf(kind: 'grub' | 'legacy' | 'entry', line: string): string | null {
+function headOf(kind: LineKind, line: string): string | null {
   // `# kopt=` is what Debian's update-grub takes for the legacy GRUB.
   const patterns = {
     grub: /^[ \t]*(?:(?:linux|linux16|linuxefi|module|module2)[ \t]+[^ \t]+|set[ \t]+(?:default_)?kernelopts=)/,
     legacy: /^(?:[ \t]*(?:kernel|module)[ \t]+(?:--[^ \t]+[ \t]+)*[^ \t]+|# kopt=)/,
     entry: /^options(?=[ \t])/,
+    // A title and its arguments in refind_linux.conf; a line of a stanza in refind.conf.
+    refind: /^[ \t]*(?:"[^"]*"|options)[ \t]+"?/,
   };
   const head = patterns[kind].exec(line)?.[0] ?? null;
+  if (kind === 'refind') return head;
   return head !== null && /memtest|\/xen[^/]*$|\.c32$|ipxe|initr|\.img$/.test(head) ? null : head;
 }
 
 /** `root=` and `resume=` with a device, within quotes or not: what stands before the device, and the device. */
 export const DEVICE_ARGUMENT = /(?<![^\s"'=])((?:root|resume)=(?:\\?["'])?)(\/dev\/[^\s"'\\]{1,200})/g;
 
-/** For each line, whether an `initrd` belongs to the same entry. */
-function withInitramfs(lines: readonly { line: string }[], kind: 'grub' | 'legacy' | 'entry'): boolean[] {
+/** Other devices that arguments name, such as `cryptdevice=/dev/sda2:root`, which are written in many ways. */
+export function otherDevices(raw: string): string[] {
+  return [...raw.replace(DEVICE_ARGUMENT, '').matchAll(/[=,](\/dev\/[^\s"'\\:,]{1,200})/g)].map(
+    ([, each = '']) => each,
+  );
+}
+
+/** An initramfs of its own, or within a unified kernel image (Boot Loader Specification, type 1 and 2). */
+const ENTRY_INITRAMFS = /^(?:initrd|uki)\s|^(?:linux|efi)\s+\/efi\/linux\/.*\.efi\s*$/i;
+
+/** For each line, whether an `initrd` belongs to the same entry. rEFInd finds it by itself. */
+function withInitramfs(lines: readonly { line: string }[], kind: LineKind): boolean[] {
+  if (kind === 'refind') return lines.map(() => true);
   const found: boolean[] = [];
-  let seen = kind === 'entry' && lines.some(({ line }) => /^initrd\s/.test(line));
+  let seen = kind === 'entry' && lines.some(({ line }) => ENTRY_INITRAMFS.test(line));
   for (let index = lines.length - 1; index >= 0; index -= 1) {
     const line = lines[index]?.line ?? '';
     const word = /^[ \t]*([a-z0-9]+|\})/.exec(line)?.[1] ?? '';

@@ -4,6 +4,7 @@ import {
   changeArguments,
   DEVICE_ARGUMENT,
   environmentArguments,
+  otherDevices,
   type BootArguments,
 } from './boot-arguments.js';
 import { BusNames, isBusName, isRemovable, type GuestDevice } from './bus-names.js';
@@ -133,6 +134,9 @@ async function changeBoot(files: ConfigFiles, names: BusNames): Promise<void> {
 }
 
 function withUuids(files: ConfigFiles, names: BusNames, { path, raw, initramfs }: BootArguments): string {
+  for (const device of otherDevices(raw)) {
+    if (isBusName(device)) names.note(device, path, 'in an argument of the kernel beside root= and resume=', null);
+  }
   return raw.replace(DEVICE_ARGUMENT, (whole, key: string, device: string) => {
     if (isBusName(device) && !initramfs) {
       const message = `${shown(path)} starts a kernel without an initramfs from ${shown(device)}; the kernel alone finds no UUID.`;

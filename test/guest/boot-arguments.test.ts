@@ -138,6 +138,64 @@ menuentry "mine" {
   assert.deepEqual(findings, []);
 });
 
+test('rEFInd: beside the kernels, and in a stanza by hand', async () => {
+  const files = {
+    '/boot/refind_linux.conf': `# root=/dev/sdb3
+"Boot with standard options"  "root=/dev/sda3 ro quiet"
+"Boot with fallback initramfs" "root=/dev/sda3 initrd=/boot/initramfs-linux-fallback.img"
+`,
+    '/boot/efi/EFI/refind/refind.conf': `timeout 20
+menuentry "Arch" {
+    loader /boot/vmlinuz-linux
+    initrd /boot/initramfs-linux.img
+    options "root=/dev/sda3 rw"
+}
+`,
+  };
+  const { changed, used, findings } = await convert(files);
+  const after = (text: string) =>
+    text.replaceAll('/dev/sda3', `UUID=${ROOT}`).replace(/( ro quiet|fallback\.img| rw)"/g, `$1 ${ADDED}"`);
+  assert.deepEqual(changed, Object.fromEntries(Object.entries(files).map(([path, text]) => [path, after(text)])));
+  assert.deepEqual(
+    used,
+    Object.keys(files).map((path) => `${path} /dev/sda3`),
+  );
+  assert.deepEqual(findings, []);
+});
+
+test('a unified kernel image has its initramfs within', async () => {
+  const files = Object.fromEntries(
+    ['linux /EFI/Linux/arch.efi', 'efi /EFI/Linux/arch.efi', 'uki /arch.efi'].map((line, index) => [
+      `/efi/loader/entries/${index}.conf`,
+      `title Arch\n${line}\noptions root=/dev/sda3 rw\n`,
+    ]),
+  );
+  const { changed, findings } = await convert(files);
+  assert.deepEqual([changed, findings], [expected(files, ' rw'), []]);
+  const plain = await convert({ '/efi/loader/entries/x.conf': 'linux /vmlinuz.efi\noptions root=/dev/sda3\n' });
+  assert.deepEqual(
+    plain.findings.map((each) => each.split(' ')[0]),
+    ['guest.boot-root'],
+  );
+});
+
+test('disks in other arguments are said, and stay', async () => {
+  const entry =
+    'linux /vmlinuz cryptdevice=/dev/sda2:root:allow-discards md=0,/dev/sdb1,/dev/sdc1 root=/dev/mapper/root';
+  const path = '/boot/grub/grub.cfg';
+  const { changed, used, findings } = await convert({ [path]: `menuentry x {\n${entry}\ninitrd /i\n}\n` });
+  assert.match(changed[path] ?? '', /cryptdevice=\/dev\/sda2:root:allow-discards md=0,\/dev\/sdb1,/);
+  const named = ['sda2', 'sdb1', 'sdc1'].map((name) => `/dev/${name}`);
+  assert.deepEqual(
+    used,
+    named.map((name) => `${path} ${name}`),
+  );
+  assert.deepEqual(
+    findings.map((each) => /names (\S+), in an argument/.exec(each)?.[1]),
+    named,
+  );
+});
+
 test('a root within quotes is found like any other', async () => {
   const files = {
     '/boot/loader/entries/arch.conf':

@@ -1,4 +1,4 @@
-import { bootFiles, DEVICE_ARGUMENT } from '../boot-arguments.js';
+import { bootFiles, DEVICE_ARGUMENT, otherDevices } from '../boot-arguments.js';
 import { isBusName, isRemovable } from '../bus-names.js';
 import { ConfigFiles } from '../config-files.js';
 import { mountedByUnits } from '../mount-units.js';
@@ -35,6 +35,7 @@ export async function busNamesUsed(tree: GuestTree): Promise<{ file: string; dev
   for (const file of await bootFiles(files)) {
     for (const { raw } of file.arguments) {
       for (const [, , device] of raw.matchAll(DEVICE_ARGUMENT)) use(file.path, device);
+      for (const device of otherDevices(raw)) use(file.path, device);
     }
   }
   return [...found.values()];
