@@ -5,7 +5,7 @@ import type { InspectedGuest } from '../../model/guest.js';
 import type { VmDescription } from '../../model/vm.js';
 import type { Appliance } from '../appliance.js';
 import { partitionsOf } from '../inspect/partitions.js';
-import { systemPartitions, type LoaderFolder, type SystemPartition } from '../inspect/system-partition.js';
+import { systemPartitions, type SystemPartition } from '../inspect/system-partition.js';
 
 /** What is copied, from and to; the one that firmware starts goes last, so that it is only there with what it needs. */
 type Copies = readonly { from: string; to: string }[];
@@ -46,8 +46,8 @@ export function chooseLoader(
   distribution: string | null,
 ): { device: string; folder: string; copies: Copies } | string {
   const all = partitions.flatMap((partition) =>
-    partition.folders.flatMap(({ path, loaders }) => {
-      const names = isOf(path, 'boot') ? null : loaderIn({ path, loaders });
+    partition.folders.flatMap(({ path, files }) => {
+      const names = isOf(path, 'boot') ? null : loaderIn(files);
       return names === null ? [] : [{ partition, path, names }];
     }),
   );
@@ -62,27 +62,39 @@ export function chooseLoader(
   const boot = partition.folders.find((each) => isOf(each.path, 'boot'));
   const to = boot?.path ?? posix.join(posix.dirname(path), 'BOOT');
   const copies = names.map(({ name, as }) => ({ from: posix.join(path, name), to: posix.join(to, as) }));
-  const there = new Set(boot?.loaders.map((name) => name.toLowerCase()));
-  const taken = [...names.map(({ as }) => as), 'fbx64.efi'].find((name) => there.has(name.toLowerCase()));
+  const there = new Set(boot?.files.map((name) => name.toLowerCase()));
+  const taken = [...names.map(({ as }) => as), 'fbx64.efi', 'fallback.efi'].find((name) =>
+    there.has(name.toLowerCase()),
+  );
   if (taken !== undefined) return `${shown(posix.join(to, taken))} is there already`;
   return { device: partition.device, folder: path, copies };
 }
 
+const FIRST = 'BOOTX64.EFI';
+/**
+ * shim with what it needs beside it, by the names that Debian and Red Hat have for these, and SUSE. SUSE's GRUB reads the
+ * grub.cfg beside it; its own shim-install lays the same four out so, where fallback.efi is of no use.
+ */
+const SHIMS = [
+  { shim: 'shimx64.efi', needs: ['grubx64.efi'], keys: 'mmx64.efi' },
+  { shim: 'shim.efi', needs: ['grub.efi', 'grub.cfg'], keys: 'MokManager.efi' },
+] as const;
+
 /** shim with its GRUB, GRUB alone, or systemd-boot. Null for what is not known to start from another folder. */
-function loaderIn({ loaders }: LoaderFolder): { name: string; as: string }[] | null {
-  const named = (wanted: string) => loaders.find((each) => each.toLowerCase() === wanted);
-  const [shim, grub, keys, systemd] = ['shimx64.efi', 'grubx64.efi', 'mmx64.efi', 'systemd-bootx64.efi'].map(named);
-  const first = 'BOOTX64.EFI';
-  if (shim !== undefined) {
-    if (grub === undefined) return null;
-    const beside = [
-      { name: grub, as: 'grubx64.efi' },
-      ...(keys === undefined ? [] : [{ name: keys, as: 'mmx64.efi' }]),
-    ];
-    return [...beside, { name: shim, as: first }];
+function loaderIn(files: readonly string[]): { name: string; as: string }[] | null {
+  const named = (wanted: string) => files.find((each) => each.toLowerCase() === wanted.toLowerCase());
+  const kept = (as: string) => {
+    const name = named(as);
+    return name === undefined ? null : { name, as };
+  };
+  for (const { shim, needs, keys } of SHIMS) {
+    const [first, beside] = [named(shim), needs.map(kept)];
+    if (first === undefined || beside.includes(null)) continue;
+    return [...beside, kept(keys), { name: first, as: FIRST }].filter((each) => each !== null);
   }
-  const name = grub ?? systemd;
-  return name === undefined ? null : [{ name, as: first }];
+  if (named('shimx64.efi') !== undefined) return null;
+  const name = named('grubx64.efi') ?? named('systemd-bootx64.efi');
+  return name === undefined ? null : [{ name, as: FIRST }];
 }
 
 /** @returns why it failed, which leaves nothing behind. */

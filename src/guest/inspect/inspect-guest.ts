@@ -16,6 +16,7 @@ import { bootsOf } from './boot-loader.js';
 import { findKernels } from './kernels.js';
 import { osOf } from './os.js';
 import { partitionsOf } from './partitions.js';
+import { systemPartitions, unifiedIn, type SystemPartitions } from './system-partition.js';
 import { windowsState } from './windows.js';
 
 const MOST_MOUNTS = 100;
@@ -34,7 +35,8 @@ export async function inspectGuest(
   const notSeen: string[] = [];
   const disks = await partitionTables(appliance);
   const partitions = await partitionsOf(appliance);
-  const boots = await bootsOf(appliance, partitions);
+  const system = await systemPartitions(appliance, partitions);
+  const boots = await bootsOf(appliance, system);
   const filesystems = await filesystemsOf(appliance, notSeen);
   const layouts = await layoutsOf(appliance, filesystems, partitions);
   const roots = ((await appliance.maybe(['inspect-os'])) ?? '').split('\n').filter(Boolean);
@@ -56,7 +58,7 @@ export async function inspectGuest(
   if (os.kind === 'linux') {
     const name = await prettyName(tree);
     const named = { ...os, productName: name ?? os.productName };
-    return { ...found, os: named, ...(await linuxParts(appliance, tree, vm, notSeen, signal)) };
+    return { ...found, os: named, ...(await linuxParts(appliance, tree, vm, system, notSeen, signal)) };
   }
   if (os.kind === 'windows') found.windows = await windowsState(appliance, root, notSeen);
   return found;
@@ -66,10 +68,11 @@ async function linuxParts(
   appliance: Appliance,
   tree: GuestTree,
   vm: { nics: readonly Card[] },
+  system: SystemPartitions,
   notSeen: string[],
   signal?: AbortSignal,
 ): Promise<Partial<InspectedGuest>> {
-  const kernels: GuestKernel[] = await findKernels(appliance, tree, notSeen, signal);
+  const kernels: GuestKernel[] = await findKernels(appliance, tree, system.found.flatMap(unifiedIn), notSeen, signal);
   const nics = await pinNics(tree, vm.nics);
   // Which devices have which UUID is for the conversion to find out; what is noted of other names counts here.
   const said = [...(await uuidFstab(tree, [])).findings, ...(await freeVolumes(tree)).findings];

@@ -12,7 +12,7 @@ export interface KernelImage {
 }
 
 /** Where kernels lie, whatever is mounted there. */
-const PLACES = ['/boot', '/efi', '/boot/efi'];
+export const KERNEL_PLACES = ['/boot', '/efi', '/boot/efi'];
 const MOST_IMAGES = 50;
 const MOST_FOLDERS = 50;
 /** The set-up part of an image, where its version stands, has at most 64 sectors. */
@@ -30,7 +30,7 @@ export async function kernelImages(
   versions: ReadonlySet<string>,
 ): Promise<KernelImage[]> {
   const found: KernelImage[] = [];
-  for (const place of PLACES) {
+  for (const place of KERNEL_PLACES) {
     const names = await tree.list(place);
     const images = names.filter((name) => /^(vmlinuz|vmlinux|bzImage|kernel)-/.test(name) && !/rescue/.test(name));
     for (const name of images.slice(0, MOST_IMAGES)) {

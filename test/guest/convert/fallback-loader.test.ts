@@ -122,7 +122,7 @@ test('where a loader is there, or variables come along, the disks are not touche
 
 const on = (folders: Record<string, string[]>, device = '/dev/sda1'): SystemPartition => ({
   device,
-  folders: Object.entries(folders).map(([name, loaders]) => ({ path: `/EFI/${name}`, loaders })),
+  folders: Object.entries(folders).map(([name, files]) => ({ path: `/EFI/${name}`, files })),
 });
 const copies = (folders: Record<string, string[]>, distribution: string | null = 'debian') => {
   const chosen = chooseLoader([on(folders)], distribution);
@@ -138,6 +138,21 @@ test('GRUB alone and systemd-boot are copied as they are, and FAT knows no case'
     '/EFI/DEBIAN/GRUBX64.EFI /EFI/Boot/grubx64.efi',
     '/EFI/DEBIAN/SHIMX64.EFI /EFI/Boot/BOOTX64.EFI',
   ]);
+});
+
+test("SUSE's shim is copied with the GRUB and its menu that it starts, as its own shim-install does without fallback.efi", () => {
+  const opensuse = ['MokManager.efi', 'boot.csv', 'grub.cfg', 'grub.efi', 'grubx64.efi', 'shim.efi'];
+  assert.deepEqual(copies({ opensuse }), [
+    '/EFI/opensuse/grub.efi /EFI/BOOT/grub.efi',
+    '/EFI/opensuse/grub.cfg /EFI/BOOT/grub.cfg',
+    '/EFI/opensuse/MokManager.efi /EFI/BOOT/MokManager.efi',
+    '/EFI/opensuse/shim.efi /EFI/BOOT/BOOTX64.EFI',
+  ]);
+  assert.equal(copies({ opensuse, boot: ['fallback.efi'] }), '\\EFI\\boot\\fallback.efi is there already');
+  assert.equal(copies({ opensuse, boot: ['grub.cfg'] }), '\\EFI\\boot\\grub.cfg is there already');
+  // What is called so there is systemd-boot.
+  const unknown = 'no boot loader is known among those on its disks';
+  assert.equal(copies({ systemd: ['shim.efi', 'grub.efi', 'MokManager.efi'] }), unknown);
 });
 
 test('of several loaders the one of the guest itself is taken; where it is not plain, nothing is', () => {

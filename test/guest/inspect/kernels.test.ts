@@ -46,7 +46,7 @@ function image(version: string): Buffer {
 const DEP = ['virtio_pci', 'virtio_blk', 'virtio_net'].map((name) => `kernel/drivers/x/${name}.ko.zst:`).join('\n');
 const modules = (version: string) => ({ [`/lib/modules/${version}/modules.dep`]: DEP });
 
-async function look(files: Record<string, string | Buffer>) {
+async function look(files: Record<string, string | Buffer>, unified: string[] = []) {
   const appliance = {
     fileBytes: (path: string) => Promise.resolve(path in files ? Buffer.byteLength(files[path]!) : null),
     piece: (path: string, at: number, length: number) =>
@@ -55,7 +55,7 @@ async function look(files: Record<string, string | Buffer>) {
   const texts: Record<string, string> = {};
   for (const [path, content] of Object.entries(files)) texts[path] = content.toString('latin1');
   const notSeen: string[] = [];
-  const kernels = await findKernels(appliance, memoryTree(texts), notSeen);
+  const kernels = await findKernels(appliance, memoryTree(texts), unified, notSeen);
   const found = kernels.map(({ version, initramfs, drivers }) => `${version} ${initramfs} ${drivers.virtio_blk}`);
   return { found, notSeen };
 }
@@ -102,6 +102,19 @@ test('kernels in a folder of the machine, as kernel-install lays them out, are f
   }
 });
 
+test('where a unified kernel image may be what is started, nothing that lies beside it counts as read', async () => {
+  const version = '6.9.7-arch1-1';
+  const files = {
+    '/boot/vmlinuz-linux': image(version),
+    '/boot/initramfs-linux.img': await initramfs('zstd -q'),
+    ...modules(version),
+  };
+  const notSeen = ['what unified kernel images can drive, which are not looked into: arch-linux.efi'];
+  const found = [`${version} /boot/initramfs-linux.img module`];
+  assert.deepEqual(await look(files, ['arch-linux.efi']), { found, notSeen });
+  assert.deepEqual(await look({ ...files, '/boot/EFI/Linux/arch-linux.efi': '' }), { found, notSeen });
+});
+
 test('an initramfs is read however it is packed', async () => {
   // lz4 as initramfs-tools calls it; all others with the options of dracut.
   const packers = ['cat', 'gzip', 'zstd -q', 'xz --check=crc32', 'bzip2', 'lz4 -9 -l', 'lzma', 'lzop -9'];
@@ -140,6 +153,8 @@ test('a kernel or modules that nothing belongs to are said to be unseen, and wha
     found: [],
     notSeen: ['what /boot/vmlinuz-odd can drive: it does not say its version'],
   });
+  const { notSeen } = await look({ '/boot/vmlinuz-\u001b[2J': 'no kernel' });
+  assert.deepEqual(notSeen, ['what "/boot/vmlinuz-\\u001b[2J" can drive: it does not say its version']);
   assert.deepEqual(await look({ '/etc/fstab': '' }), { found: [], notSeen: ['its kernels: none was found'] });
   const version = '5.14.0-503.el9.x86_64';
   const updated = await look({
