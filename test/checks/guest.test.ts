@@ -117,6 +117,11 @@ test('a UEFI whose variables stay behind needs a boot loader where it looks with
   assert.deepEqual(found(lacks, { os: anew }), ['warning guest.boot-fallback']);
   // Nothing that is done mends it.
   assert.deepEqual(found(lacks, { os: anew, request: { conversion: 'none' } }), ['blocking guest.boot-fallback']);
+  // Nor is anything done for a Windows, what is encrypted, or one of several systems.
+  const stopped = (more: Record<string, unknown>) => found({ ...lacks, ...more }, { os: anew });
+  for (const more of [windows(), { os: null, systems: 0 }, { systems: 2 }]) {
+    assert.ok(stopped(more).includes('blocking guest.boot-fallback'));
+  }
   // Its variables come along, there is one, nobody could look, or it is none of UEFI's.
   assert.deepEqual(found(lacks, { os: uefi() }), []);
   assert.deepEqual(found({ boots: { ...lacks.boots, uefiFallback: true } }, { os: anew }), []);
