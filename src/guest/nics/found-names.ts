@@ -123,6 +123,10 @@ export class FoundNames {
     if (name !== '') this.made.add(name);
   }
 
+  isVirtual(name: string): boolean {
+    return this.made.has(name);
+  }
+
   /** An address by which alone a configuration finds a card; returns it in its usual form. */
   address(text: string, path: string): string | null {
     const mac = this.record(text, path);

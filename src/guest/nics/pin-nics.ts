@@ -62,7 +62,9 @@ export async function pinNics(tree: GuestTree, nics: readonly Card[], options: P
   const naming = await namingOf(files);
   const { nameless, patterns } = found;
   const places = placesOf(links, rules.others);
-  const known = { seen: options.seen ?? [], rules: byRule, places, nameless, patterns };
+  // What is made on a card has its address, too.
+  const seen = (options.seen ?? []).filter(({ name }) => !found.isVirtual(name));
+  const known = { seen, rules: byRule, places, nameless, patterns };
   const { pinned, findings } = assignNames(cards, names, { ...known, kernelNames: naming.kernelNames });
   const renewed = await renewAddresses(files, renewals(cards, names, found, pinned, byRule));
   if (renewed.length > 0) links = await readLinks(files);

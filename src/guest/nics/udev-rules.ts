@@ -46,7 +46,9 @@ function rulesIn(text: string): (Omit<NameRule, 'path'> & { mac: string | null }
       ...line.matchAll(/(?<![A-Z_])([A-Z_]+(?:\{[^{}"]{1,64}\})?)\s{0,8}(==|!=|:=|\+=|=)\s{0,8}"([^"]*)"/g),
     ];
     const test = (key: RegExp) => tokens.find((each) => key.test(each[1] ?? '') && each[2] === '==')?.[3];
-    const mac = ethernetAddress(test(/^(ATTRS?|SYSFS)\{address\}$/) ?? '');
+    // The kernel writes addresses in one way, and udev compares letter by letter: one that is written otherwise fits none.
+    const address = test(/^(ATTRS?|SYSFS)\{address\}$/) ?? '';
+    const mac = ethernetAddress(address) === address ? address : null;
     const rename = tokens.findLast((each) => each[1] === 'NAME' && (each[2] === '=' || each[2] === ':='));
     const name = rename?.[3] ?? '';
     const subsystem = test(/^SUBSYSTEMS?$/);

@@ -111,6 +111,9 @@ test('a card that is called something else does not get what is left', async () 
     const plan = await pinNics(memoryTree(files), [{ mac: A }], { seen: [{ name, mac: A }] });
     assert.deepEqual([told(plan), plan.edits, ids(plan)], [[], [], ['guest.nic-unknown']]);
   }
+  // A bridge shows the address of its port.
+  const bridge = { ...MODERN, [INTERFACES]: 'auto lan\niface lan inet dhcp\n  bridge_ports ens160\n' };
+  assert.deepEqual(told(await pin(bridge, [A], { seen: [{ name: 'lan', mac: A }] })), ['ens160=0a only-one']);
   const san = `SUBSYSTEM=="net", DRIVERS=="?*", ATTR{address}=="${A}", NAME="san0"\n`;
   const plan = await pin({ ...files, '/etc/udev/rules.d/70-san.rules': san }, [A, B]);
   assert.deepEqual([told(plan), plan.edits], [['ens160=0b only-one'], [link(B, 'ens160')]]);

@@ -58,6 +58,12 @@ test('a rule that asks for more than the address gets one beside it that does no
   }
 });
 
+test('a rule whose address is not written as the kernel does holds nothing', async () => {
+  const text = `SUBSYSTEM=="net", ATTR{address}=="${A.toUpperCase()}", NAME="lan0"\n`;
+  const plan = await pin({ ...MODERN, ...LAN, [OWN]: text }, [A]);
+  assert.deepEqual([told(plan), plan.edits, plan.findings], [['lan0=0a only-one'], [link(A, 'lan0')], []]);
+});
+
 test('a rule by driver with a name that no configuration uses is said, one for a card that is gone is not', async () => {
   const text = (mac: string) => `SUBSYSTEM=="net", DRIVERS=="vmxnet3", ATTR{address}=="${mac}", NAME="san0"\n`;
   const plan = await pin({ ...MODERN, ...LAN, [OWN]: text(B) }, [A, B]);
