@@ -52,7 +52,7 @@ export async function convertGuest(
     await mountForWriting(appliance, guest);
     const tree = applianceTree(appliance);
     const devices = guestDevices(appliance.devices, guest.filesystems, vm, await diskNames(tree));
-    const done = await convertLightly(appliance, tree, vm, devices, options);
+    const done = await convertLightly(appliance, tree, vm, devices, guest, options);
     const left = findings.filter(({ id }) => !MENDED.has(id));
     const changes = [...loader.changes, ...done.changes];
     return { guest, decision, changes, findings: [...left, ...loader.findings, ...done.findings] };

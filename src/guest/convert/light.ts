@@ -8,7 +8,7 @@ import { pinNics } from '../nics/pin-nics.js';
 import { withEdits, type Edit, type GuestTree } from '../tree.js';
 import { freeVolumes } from '../volume-devices.js';
 import { applyEdits } from './apply-edits.js';
-import { removeOldTools } from './old-tools.js';
+import { removeOldTools, type PackagesOf } from './old-tools.js';
 
 /**
  * The light conversion of a Linux guest whose file systems are mounted for writing: names of network cards and disks that
@@ -19,6 +19,7 @@ export async function convertLightly(
   tree: GuestTree,
   { nics }: VmDescription,
   devices: readonly GuestDevice[],
+  guest: PackagesOf,
   { seen, onlyDevices = false }: { seen: readonly { name: string; mac: string }[]; onlyDevices?: boolean },
 ): Promise<{ changes: string[]; findings: Finding[] }> {
   const pins = await pinNics(tree, nics, { seen });
@@ -28,7 +29,7 @@ export async function convertLightly(
   const console = onlyDevices ? NOTHING : await addSerialConsole(withEdits(pinned, fstab.edits));
   const edits = [...pins.edits, ...fstab.edits, ...volumes.edits, ...console.edits];
   await applyEdits(appliance, lastOf(edits));
-  const removed = onlyDevices ? NOTHING : await removeOldTools(appliance, tree);
+  const removed = onlyDevices ? NOTHING : await removeOldTools(appliance, tree, guest);
   const changes = [
     ...pins.pinned.filter(() => pins.edits.length > 0).map(({ name, mac }) => `network card ${name} held to ${mac}`),
     ...pins.renewed.map(({ path, from, to }) => `${path}: network card ${from} found by its new address ${to}`),

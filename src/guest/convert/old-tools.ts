@@ -1,5 +1,6 @@
 import { VmferryError } from '../../errors.js';
 import type { Finding } from '../../model/finding.js';
+import type { InspectedGuest } from '../../model/guest.js';
 import { PLATFORM_TOOLS, PLATFORMS_WITH_TOOLS } from '../../model/platform-tools.js';
 import type { Appliance } from '../appliance.js';
 import { applianceTree, type ReadableFiles } from '../appliance-tree.js';
@@ -8,6 +9,8 @@ import type { GuestTree } from '../tree.js';
 
 const REMOVE_MS = 900_000;
 
+/** What an inspection told of its packages. */
+export type PackagesOf = Pick<InspectedGuest, 'os' | 'applications'>;
 type RunningGuest = ReadableFiles & Pick<Appliance, 'command'>;
 
 /**
@@ -17,6 +20,7 @@ type RunningGuest = ReadableFiles & Pick<Appliance, 'command'>;
 export async function removeOldTools(
   appliance: RunningGuest,
   tree: GuestTree,
+  guest: PackagesOf,
 ): Promise<{ changes: string[]; findings: Finding[] }> {
   const changes: string[] = [];
   const failures = new Map<string, string>();
@@ -34,7 +38,7 @@ export async function removeOldTools(
   for (const platform of await toolsIn(applianceTree(appliance))) {
     const { maker, uninstaller, packages } = PLATFORM_TOOLS[platform];
     const own = uninstaller !== null && (await appliance.fileBytes(uninstaller)) !== null;
-    const byHand = manager || own ? null : await removedByHand(tree, packages);
+    const byHand = manager || own ? null : removedByHand(guest, packages);
     const unknown = manager ? 'no package known here brought them' : 'the guest has no package manager known here';
     const why = byHand?.why ?? (own ? `${uninstaller}: they came by an installer of their own` : unknown);
     findings.push(kept(maker, failures.get(platform) ?? why, byHand?.command));
@@ -80,36 +84,22 @@ async function managerOf(appliance: RunningGuest, tree: GuestTree): Promise<Mana
   return null;
 }
 
-/** Of the managers that are not run here, how packages are removed; null where none of them brought these. */
-async function removedByHand(
-  tree: GuestTree,
-  packages: readonly string[],
-): Promise<{ why: string; command: string } | null> {
-  // apk and pacman part packages into more than are listed here.
-  const isOne = (name: string) => packages.some((each) => name === each || name.startsWith(`${each}-`));
-  for (const [manager, remove, installed] of [
-    ['apk', 'apk del', await namesByApk(tree)],
-    ['pacman', 'pacman -Rns', await namesByPacman(tree)],
-  ] as const) {
-    const names = installed.filter(isOne).slice(0, MOST_NAMED).join(' ');
-    if (names !== '')
-      return { why: `${names}: packages of ${manager} are not removed here`, command: `${remove} ${names}` };
-  }
-  return null;
-}
-
 const MOST_NAMED = 20;
 
-/** apk's database (apk-tools, "installed"): a line `P:name` for each package. */
-async function namesByApk(tree: GuestTree): Promise<string[]> {
-  const text = (await tree.read('/lib/apk/db/installed')) ?? (await tree.read('/usr/lib/apk/db/installed')) ?? '';
-  return [...text.matchAll(/^P:([\w.+-]{1,100})$/gm)].map(([, name = '']) => name);
-}
-
-/** pacman's database (alpm): a folder `name-version-release` for each package. */
-async function namesByPacman(tree: GuestTree): Promise<string[]> {
-  const folders = await tree.list('/var/lib/pacman/local');
-  return folders.flatMap((folder) => /^([\w.+@-]{1,100})-[^-]+-[^-]+$/.exec(folder)?.[1] ?? []).sort();
+/** Of the managers that are not run here, how packages are removed; null where none of them brought these. */
+function removedByHand(
+  { os, applications }: PackagesOf,
+  packages: readonly string[],
+): { why: string; command: string } | null {
+  const manager = os?.packageFormat;
+  if (manager !== 'apk' && manager !== 'pacman') return null;
+  // They part packages into more than are listed here.
+  const isOne = (name: string) => packages.some((each) => name === each || name.startsWith(`${each}-`));
+  const names = applications.map(({ name }) => name).filter((name) => /^[\w.+@-]+$/.test(name) && isOne(name));
+  if (names.length === 0) return null;
+  const shown = names.slice(0, MOST_NAMED).join(' ');
+  const remove = manager === 'apk' ? 'apk del' : 'pacman -Rns';
+  return { why: `${shown}: packages of ${manager} are not removed here`, command: `${remove} ${shown}` };
 }
 
 function kept(maker: string, why: string, command?: string): Finding {

@@ -37,9 +37,9 @@ test('files are written as they were, byte for byte, but for what had to change'
     const devices = [{ path: '/dev/sda1', uuid: UUID, label: null }];
     const { vm } = factsOf({});
     const seen: { name: string; mac: string }[] = [];
-    const { changes } = await convertLightly(appliance, applianceTree(appliance), { ...vm, nics: [] }, devices, {
-      seen,
-    });
+    const inside = { os: null, applications: [] };
+    const bare = { ...vm, nics: [] };
+    const { changes } = await convertLightly(appliance, applianceTree(appliance), bare, devices, inside, { seen });
     const text = async (at: string) => (await appliance.download(at, 2 ** 20))?.toString('latin1');
     assert.equal(await text('/etc/fstab'), fstab.replace('/dev/sda1', `UUID=${UUID}`));
     const added = `root=UUID=${UUID} console=tty0 console=ttyS0,115200`;

@@ -72,7 +72,7 @@ echo x >%{buildroot}/usr/bin/vmtoolsd
   const disks = [{ id: 'sda', path, format: 'raw' as const }];
   await inAppliance({ host: machine, accelerator: 'tcg', disks }, { readOnly: false }, async (appliance) => {
     await appliance.command(['mount', `${appliance.devices.get('sda')}1`, '/']);
-    const done = await removeOldTools(appliance, applianceTree(appliance));
+    const done = await removeOldTools(appliance, applianceTree(appliance), { os: null, applications: [] });
     assert.deepEqual(done.changes, ['removed the tools of VMware: open-vm-tools'], JSON.stringify(done));
     assert.deepEqual(
       done.findings.map(({ id, message }) => `${id}: ${message}`),
