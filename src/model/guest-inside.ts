@@ -26,6 +26,8 @@ export interface GuestExecResult {
 export interface GuestFilesystem {
   /** `/`, or `C:\`. */
   path: string;
+  /** As the guest's kernel calls it: `ext4`, `NTFS`. */
+  type: string;
   /** Null where the agent is too old to say. */
   totalBytes: number | null;
   freeBytes: number | null;

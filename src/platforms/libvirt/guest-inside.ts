@@ -15,8 +15,8 @@ import type { LibvirtConnection } from './connect.js';
 const FIRST_LOOK_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 const MOST_OUTPUT_BYTES = 256 * 1024;
-/** A guest has a handful; one that names very many is not believed. */
-const MOST_FILESYSTEMS = 1_000;
+/** A guest has a handful, or one for each of its containers. */
+const MOST_FILESYSTEMS = 200;
 
 const info = z.object({ supported_commands: z.array(z.object({ name: z.string(), enabled: z.boolean() })).max(1_000) });
 const osInfo = z.object({ id: z.string().max(100).optional() });
@@ -28,15 +28,16 @@ const status = z.object({
   'out-data': z.string().optional(),
   'err-data': z.string().optional(),
 });
-const filesystems = z
-  .array(
-    z.object({ mountpoint: z.string(), 'used-bytes': z.number().optional(), 'total-bytes': z.number().optional() }),
-  )
-  .max(MOST_FILESYSTEMS);
+const filesystems = z.array(
+  z.object({
+    mountpoint: z.string().max(4096),
+    type: z.string().max(64),
+    'total-bytes': z.number().optional(),
+    'used-bytes': z.number().optional(),
+  }),
+);
 const trimmed = z.object({
-  paths: z
-    .array(z.object({ path: z.string(), trimmed: z.number().optional(), error: z.string().optional() }))
-    .max(MOST_FILESYSTEMS),
+  paths: z.array(z.object({ path: z.string(), trimmed: z.number().optional(), error: z.string().optional() })),
 });
 
 /** Null where no agent answers. */
@@ -99,7 +100,7 @@ function resultOf(vm: string, path: string, ended: z.infer<typeof status>): Gues
 
 export async function guestTrim(at: LibvirtConnection, vm: string, signal?: AbortSignal): Promise<TrimmedFilesystem[]> {
   const { paths } = await askAgent(at, await guestOf(at, vm, signal), 'guest-fstrim', trimmed, { signal });
-  return paths.map((each) => ({
+  return outermost(paths).map((each) => ({
     path: each.path,
     trimmedBytes: each.error === undefined ? (each.trimmed ?? null) : null,
     error: each.error ?? null,
@@ -111,16 +112,26 @@ export async function guestFilesystems(
   vm: string,
   signal?: AbortSignal,
 ): Promise<GuestFilesystem[]> {
-  const found = await askAgent(at, await guestOf(at, vm, signal), 'guest-get-fsinfo', filesystems, { signal });
-  return found.map((each) => {
-    const total = each['total-bytes'] ?? null;
-    const used = each['used-bytes'] ?? null;
-    return {
-      path: each.mountpoint,
-      totalBytes: total,
-      freeBytes: total === null || used === null ? null : total - used,
-    };
+  return await askFilesystems(at, await guestOf(at, vm, signal), { signal });
+}
+
+/** @throws VmferryError as `askAgent`. */
+export async function askFilesystems(
+  at: LibvirtConnection,
+  guest: { uuid: string; name: string },
+  given: { seconds?: number; signal?: AbortSignal | undefined },
+): Promise<GuestFilesystem[]> {
+  const found = await askAgent(at, guest, 'guest-get-fsinfo', filesystems, given);
+  return outermost(found.map((each) => ({ ...each, path: each.mountpoint }))).map((each) => {
+    const { path, type, 'total-bytes': total = null, 'used-bytes': used = null } = each;
+    const freeBytes = total === null || used === null ? null : Math.max(0, total - used);
+    return { path, type, totalBytes: total, freeBytes };
   });
+}
+
+/** QEMU's agent names the root last. */
+function outermost<T extends { path: string }>(all: readonly T[]): T[] {
+  return [...all].sort((one, other) => one.path.length - other.path.length).slice(0, MOST_FILESYSTEMS);
 }
 
 /** @throws VmferryError `NotFound`. */

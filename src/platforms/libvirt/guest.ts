@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { GuestFacts } from '../../model/vm.js';
 import { askAgent } from './agent.js';
 import type { LibvirtConnection } from './connect.js';
+import { askFilesystems } from './guest-inside.js';
 import { openPorts } from './site-net.js';
 
 /** What a running guest answers: its agent (QEMU guest agent protocol reference), its addresses, its ports. */
@@ -9,7 +10,6 @@ import { openPorts } from './site-net.js';
 const AGENT_SECONDS = 5;
 /** A guest full of containers has one for each. */
 const MOST_CARDS = 200;
-const MOST_FILESYSTEMS = 200;
 /** Ports of services that are common enough to be looked for; first those of which nearly every machine has one. */
 const COMMON_PORTS = [
   ...[22, 80, 443, 3389, 445, 135, 25, 53, 3306, 5432, 8080, 5985],
@@ -18,14 +18,6 @@ const COMMON_PORTS = [
 ];
 
 const hostName = z.object({ 'host-name': z.string() });
-const filesystems = z.array(
-  z.object({
-    mountpoint: z.string().max(4096),
-    type: z.string().max(64),
-    'total-bytes': z.number().optional(),
-    'used-bytes': z.number().optional(),
-  }),
-);
 const interfaces = z.array(
   z.object({
     name: z.string().max(64).optional(),
@@ -35,15 +27,19 @@ const interfaces = z.array(
 );
 
 /** The agent's answer, or null where none came that can be used. */
-async function answerOf<T>(
+function answerOf<T>(
   at: LibvirtConnection,
   uuid: string,
   command: string,
   answer: z.ZodType<T>,
   signal?: AbortSignal,
 ): Promise<T | null> {
+  return orNull(askAgent(at, { uuid, name: uuid }, command, answer, { seconds: AGENT_SECONDS, signal }), signal);
+}
+
+async function orNull<T>(asked: Promise<T>, signal?: AbortSignal): Promise<T | null> {
   try {
-    return await askAgent(at, { uuid, name: uuid }, command, answer, { seconds: AGENT_SECONDS, signal });
+    return await asked;
   } catch {
     signal?.throwIfAborted();
     return null;
@@ -95,11 +91,8 @@ async function agentCards(at: LibvirtConnection, uuid: string, signal?: AbortSig
 }
 
 async function agentFilesystems(at: LibvirtConnection, uuid: string, signal?: AbortSignal) {
-  const answer = await answerOf(at, uuid, 'guest-get-fsinfo', filesystems, signal);
-  return (answer ?? []).slice(0, MOST_FILESYSTEMS).flatMap((each) => {
-    const { mountpoint: path, type, 'total-bytes': total, 'used-bytes': used } = each;
-    return total === undefined || used === undefined ? [] : [{ path, type, freeBytes: Math.max(0, total - used) }];
-  });
+  const found = await orNull(askFilesystems(at, { uuid, name: uuid }, { seconds: AGENT_SECONDS, signal }), signal);
+  return (found ?? []).flatMap(({ path, type, freeBytes }) => (freeBytes === null ? [] : [{ path, type, freeBytes }]));
 }
 
 /** Addresses by which others may reach the guest: as its agent says, else as DHCP leases and the host's neighbours do. */
