@@ -114,7 +114,7 @@ export const GUEST_FINDINGS = {
   },
   'guest.config-unreadable': {
     severity: 'warning',
-    title: 'A file of the guest is not looked at: too long, or not what it should be.',
+    title: 'A file of the guest is not looked at: too long, not what it should be, or where nothing can be written.',
     basis: 'It was read from its disk.',
   },
   'guest.findings-more': {

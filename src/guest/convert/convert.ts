@@ -49,13 +49,13 @@ export async function convertGuest(
     }
     await appliance.command(['umount-all']);
     const loader = await addFallbackLoader(appliance, vm, guest, options);
-    await mountForWriting(appliance, guest);
+    const unmounted = await mountForWriting(appliance, guest);
     const tree = applianceTree(appliance);
     const devices = guestDevices(appliance.devices, guest.filesystems, vm, await diskNames(tree));
     const done = await convertLightly(appliance, tree, vm, devices, guest, options);
     const left = findings.filter(({ id }) => !MENDED.has(id));
     const changes = [...loader.changes, ...done.changes];
-    return { guest, decision, changes, findings: [...left, ...loader.findings, ...done.findings] };
+    return { guest, decision, changes, findings: [...left, ...loader.findings, ...unmounted, ...done.findings] };
   });
   const { guest, changes, findings } = looked;
   let { decision } = looked;
