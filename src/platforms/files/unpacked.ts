@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rm, statfs, writeFile } from 'node:fs/promises';
 import { VmferryError } from '../../errors.js';
 import { formatBytes } from '../../model/format.js';
 import { unpack } from './compression.js';
@@ -97,12 +96,7 @@ export async function copiedMember(member: Member, scratch: Scratch, signal?: Ab
     await mkdir(scratch.dir, { recursive: true });
     await removeLeft(scratch.dir);
     await assertRoom(scratch, member.sizeBytes, `copy ${member.name}`);
-    const file = await openNew(path);
-    try {
-      for await (const bytes of memberStream(member, signal)) await file.write(bytes);
-    } finally {
-      await file.close();
-    }
+    await writeFile(path, memberStream(member, signal), { flag: 'wx', mode: 0o600 });
   } catch (error) {
     await remove();
     throw error;
@@ -118,7 +112,7 @@ async function unpackInto(
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const file = await openNew(path);
+  const file = await open(path, 'wx+', 0o600);
   const tell = telling(scratch.tell);
   const reserveBytes = async (unpackedBytes: number) => {
     tell(() => `Unpacking ${packed.name} into ${scratch.dir}: ${formatBytes(unpackedBytes)} so far.`);
@@ -131,10 +125,6 @@ async function unpackInto(
   } finally {
     await file.close();
   }
-}
-
-function openNew(path: string): Promise<FileHandle> {
-  return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
 }
 
 /** @param wantedBytes that are still to be written. @param what completes `cannot …`. */
