@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { ImageLayer } from './image-chain.js';
 import { SECTOR_BYTES } from './image-header.js';
 import type { Member } from './member.js';
-import { joined, slice, type RandomAccess } from './random-access.js';
+import { fromBuffer, joined, slice, type RandomAccess } from './random-access.js';
 
 /**
  * An image with all that it stands on as a tree of block devices (QEMU, QAPI BlockdevOptions). QEMU is given every file by
@@ -49,14 +49,19 @@ export class ExportNodes {
 
   private async protocol(member: Member): Promise<Node> {
     const { location } = member;
-    if (location === null) return await this.served(member);
+    // QEMU takes no stretch of a file that ends within a sector.
+    if (location === null || (location.sizeBytes ?? 0) % SECTOR_BYTES !== 0) return await this.served(member);
     const file = fileNode(location.path);
     if (location.sizeBytes === null) return file;
     return { driver: 'raw', 'read-only': true, offset: location.offsetBytes, size: location.sizeBytes, file };
   }
 
+  /** In whole sectors: of a last one that is none, QEMU waits for bytes that never come (block/nbd.c, simple replies). */
   private async served(bytes: RandomAccess): Promise<Node> {
-    const { socketPath: path, exportName } = await this.elsewhere.serve(bytes);
+    const { name, sizeBytes } = bytes;
+    const spare = Buffer.alloc((SECTOR_BYTES - (sizeBytes % SECTOR_BYTES)) % SECTOR_BYTES);
+    const whole = joined(name, [bytes, fromBuffer(spare, name)]);
+    const { socketPath: path, exportName } = await this.elsewhere.serve(whole);
     return { driver: 'nbd', 'read-only': true, server: { type: 'unix', path }, export: exportName };
   }
 
