@@ -1,6 +1,6 @@
 import { formatBytes } from '../model/format.js';
 import { blocking, info, warning, type Found } from '../model/finding.js';
-import type { GuestReadiness, ServiceState } from '../model/guest-inside.js';
+import { allowInAgent, type GuestReadiness, type ServiceState } from '../model/guest-inside.js';
 import type { PrepareGuest } from '../request/prepare-guest.js';
 import { parseSizeBytes } from '../request/units.js';
 import { copiedDisks, quoted, type Facts, type Rule } from './rule.js';
@@ -56,7 +56,7 @@ export const prepareRules: Rule[] = [
       return [
         blocking(
           `The guest's agent does not allow ${blocked.join(', ')}, which its preparation needs.`,
-          `Take them out of BLACKLIST_RPC or FILTER_RPC_ARGS in /etc/sysconfig/qemu-ga, or out of block-rpcs in /etc/qemu/qemu-ga.conf, and restart the agent. ${WITHOUT}`,
+          `${allowInAgent(blocked.join(', '))} ${WITHOUT}`,
         ),
       ];
     }),

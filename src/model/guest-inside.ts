@@ -10,6 +10,11 @@ export interface AgentFacts {
   mayLook: boolean;
 }
 
+/** What lets the agent do more: some distributions list what is blocked (RHEL 7 to 9.3), others what is allowed (from 9.4 on). */
+export function allowInAgent(commands: string): string {
+  return `Allow ${commands} in the guest: in /etc/sysconfig/qemu-ga take it out of BLACKLIST_RPC, BLOCK_RPCS or --block-rpcs, or add it to --allow-rpcs; elsewhere see block-rpcs and allow-rpcs in /etc/qemu/qemu-ga.conf. Then restart the agent.`;
+}
+
 export interface GuestExecOptions {
   /** The program is waited for so long. It goes on in the guest beyond that: nothing outside can end it. */
   timeoutMs: number;

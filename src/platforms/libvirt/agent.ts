@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { VmferryError } from '../../errors.js';
 import { stderrOf } from '../../exec/host.js';
+import { allowInAgent } from '../../model/guest-inside.js';
 import type { LibvirtConnection } from './connect.js';
 
 /** One question to a guest's agent (QEMU Guest Agent Protocol Reference), through libvirt. */
@@ -53,8 +54,11 @@ function explained(error: unknown, name: string, execute: string): unknown {
     return unwilling(what, 'Install and start the QEMU guest agent in the guest.', error, { agent: 'silent' });
   }
   if (BLOCKED.test(said)) {
-    const remedy = `Allow ${execute} in the guest: take it out of BLACKLIST_RPC or FILTER_RPC_ARGS in /etc/sysconfig/qemu-ga, or out of block-rpcs in /etc/qemu/qemu-ga.conf, and restart the agent.`;
-    return unwilling(`cannot have ${execute} done in ${name}: its guest agent does not allow it`, remedy, error);
+    return unwilling(
+      `cannot have ${execute} done in ${name}: its guest agent does not allow it`,
+      allowInAgent(execute),
+      error,
+    );
   }
   if (error instanceof VmferryError && error.code === 'ToolFailed' && said !== '')
     return unwilling(`cannot have ${execute} done in ${name}: ${said.split('\n').pop()}`, undefined, error);
