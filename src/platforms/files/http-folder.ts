@@ -52,7 +52,7 @@ async function listed(root: URL, access: HttpAccess, signal?: AbortSignal): Prom
   }
   const page = (await bodyOf(answer, shown, MOST_INDEX_BYTES)).toString('utf8');
   const names = new Set<string>();
-  for (const [, quoted] of page.matchAll(/<a\s[^>]{0,1000}?href\s*=\s*["']([^"'<>]{1,2000})["']/gi)) {
+  for (const [, quoted] of page.matchAll(/<a\s[^<>]{0,1000}?href\s*=\s*["']([^"'<>]{1,2000})["']/gi)) {
     const url = URL.canParse(quoted!, root.href) ? new URL(quoted!.replaceAll('&amp;', '&'), root) : null;
     if (!url || url.origin !== root.origin || url.search || !url.pathname.startsWith(root.pathname)) continue;
     const name = decoded(url.pathname.slice(root.pathname.length));

@@ -135,3 +135,13 @@ test('a redirect is followed at the same host, and elsewhere only where the site
   assert.deepEqual(await far!.read(8, 4), CONTENT.subarray(8, 12));
   assert.deepEqual(asked, [undefined, undefined]);
 });
+
+test('an index of nothing but beginnings of links is looked through at once', async (t) => {
+  const page = `<a href="web01.ova">${'<a '.repeat(10 ** 6)}`;
+  const url = await answering(t, (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end(page);
+  });
+  const began = performance.now();
+  assert.deepEqual(await openHttpFolder(url).list(), ['web01.ova']);
+  assert.ok(performance.now() - began < 1_500);
+});
