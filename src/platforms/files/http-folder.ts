@@ -9,16 +9,18 @@ const MOST_INDEX_BYTES = 4 * 1024 * 1024;
 
 /**
  * Files behind HTTP or HTTPS, read in ranges (RFC 9110, section 14), by GET alone. Every range is asked for with the
- * validator of the first answer, so that a file that is exchanged meanwhile is noticed.
+ * validator of the first answer, so that a file that is exchanged meanwhile is noticed. The index is asked for once.
  */
 export function openHttpFolder(base: string, access: HttpAccess = { login: null, redirectHosts: [] }): Folder {
   const root = new URL(base);
   if (!root.pathname.endsWith('/')) root.pathname += '/';
   const shown = shownUrl(root);
+  let index: Promise<string[]> | null = null;
+  const list = (signal?: AbortSignal) => (index ??= listed(root, access, signal));
   return {
     name: shown,
-    list: (signal) => listed(root, access, signal),
-    names: (under, signal) => listed(new URL(addressed(under), root), access, signal),
+    list,
+    names: (under, signal) => (under === '' ? list(signal) : listed(new URL(addressed(under), root), access, signal)),
     open: (name, signal) => {
       if (safeName(name)) return openHttpFile(new URL(addressed(name), root), access, signal);
       throw new VmferryError('HostileInput', `cannot open ${JSON.stringify(name)} at ${shown}: it is no plain name`, {

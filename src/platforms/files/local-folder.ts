@@ -9,16 +9,18 @@ import { safeName } from './member-name.js';
 /** More files than any set of exported machines has. */
 const MOST_FILES = 20_000;
 
-/** A directory of this machine. Links in it are not followed: they could lead anywhere. */
+/** A directory of this machine, looked through once. Links in it are not followed: they could lead anywhere. */
 export async function openLocalFolder(path: string): Promise<Folder> {
   const root = await realpath(resolve(path)).catch((cause: unknown) => {
     throw new VmferryError('NotFound', `cannot open ${path}: ${whyFile(cause)}`, { platform: 'files', cause });
   });
+  let found: ReturnType<typeof walked> | null = null;
+  const all = () => (found ??= walked(root));
   return {
     name: root,
-    list: async () => (await walked(root)).names,
+    list: async () => (await all()).names,
     leftOut: async () => {
-      const { leftOut } = await walked(root);
+      const { leftOut } = await all();
       return await Promise.all(
         leftOut.map(async (each) => ({
           ...each,

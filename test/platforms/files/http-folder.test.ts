@@ -145,3 +145,14 @@ test('an index of nothing but beginnings of links is looked through at once', as
   assert.deepEqual(await openHttpFolder(url).list(), ['web01.ova']);
   assert.ok(performance.now() - began < 1_500);
 });
+
+test('the index of a directory is asked for once, whatever is to be known of it', async (t) => {
+  let asked = 0;
+  const url = await answering(t, (_, response) => {
+    asked += 1;
+    response.writeHead(200, { 'Content-Type': 'text/html' }).end('<a href="web01.ovf">');
+  });
+  const folder = openHttpFolder(url);
+  assert.deepEqual([await folder.list(), await folder.names('')], [['web01.ovf'], ['web01.ovf']]);
+  assert.equal(asked, 1);
+});
