@@ -45,7 +45,13 @@ export async function streamLocal(
     }
   };
   const read = async () => {
-    for await (const chunk of program.stdout) await onChunk(Buffer.from(chunk as Uint8Array)).catch(ours);
+    for await (const chunk of program.stdout) {
+      try {
+        await onChunk(Buffer.from(chunk as Uint8Array));
+      } catch (error) {
+        ours(error);
+      }
+    }
   };
   // The pipe to a program that ended early breaks; why it ended is what counts.
   const feeding = pipeline(feed(), program.stdin).catch(() => undefined);

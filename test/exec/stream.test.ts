@@ -66,6 +66,10 @@ test('an error of who gives or takes the bytes stops the program, and is the one
   await assert.rejects(streamLocal('cat', [], pieces(10), take), /^Error: not this$/);
   const begun = Date.now();
   await assert.rejects(streamLocal('sh', ['-c', 'echo x; exec sleep 30'], pieces(1), take), /^Error: not this$/);
+  const atOnce = (): Promise<void> => {
+    throw new Error('not that');
+  };
+  await assert.rejects(streamLocal('sh', ['-c', 'echo x; exec sleep 30'], pieces(1), atOnce), /^Error: not that$/);
   assert.ok(Date.now() - begun < 10_000, 'it was waited for');
   const give = async function* () {
     yield* pieces(2);
