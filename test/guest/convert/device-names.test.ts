@@ -166,3 +166,12 @@ test('of several disks, a link leads to the one with that serial number or place
   );
   assert.equal(vmware.texts['/etc/fstab'], `UUID=uuid-sdb1 /x ext4 defaults 0 0\n${byPath(4)}`);
 });
+
+test('a link in a unit of systemd is known by the link of the root', async () => {
+  const link = '/dev/disk/by-id/ata-X_1-part';
+  const unit = '/etc/systemd/system/srv.mount';
+  const files = { '/etc/fstab': `${link}1 / ext4 defaults 0 1\n`, [unit]: `[Mount]\nWhat=${link}3\nWhere=/srv\n` };
+  const { texts, said } = await converted(files, { disks: [scsi('sda')], root: '/dev/sda1' });
+  assert.deepEqual(texts[unit], '[Mount]\nWhat=/dev/disk/by-uuid/uuid-sda3\nWhere=/srv\n');
+  assert.deepEqual(said, []);
+});
