@@ -26,7 +26,7 @@ export async function readQcow(from: HeaderReader): Promise<HeaderParts> {
   from.require(l1Bytes <= MAX_L1_BYTES, 'its L1 table is too long');
   const l1Offset = from.number(header.readBigUInt64BE(40), 'offset of the L1 table');
   from.inside(l1Offset, l1Bytes, 'L1 table');
-  const tables = { l1Offset, l1Bytes, l2Bytes: 2 ** l2Bits * 8, clusterBits };
+  const tables = { l1Offset, l2Bytes: 2 ** l2Bits * 8, clusterBits, diskBytes: bytes };
   const nameOffset = from.number(header.readBigUInt64BE(8), 'offset of the name of the backing file');
   const sizeBytes = Math.floor(bytes / SECTOR_BYTES) * SECTOR_BYTES;
   return {

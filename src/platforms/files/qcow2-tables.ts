@@ -1,6 +1,6 @@
 import { isWhole, type ClusterCompression } from './compressed-cluster.js';
 import { SECTOR_BYTES, type HeaderReader } from './image-header.js';
-import { piecesOf, TableCount } from './table-walk.js';
+import { tablePieces } from './table-walk.js';
 
 /** What the tables of a qcow2 point to (QEMU, docs/interop/qcow2.txt, "Cluster mapping"). */
 
@@ -23,38 +23,26 @@ const MOST_AT_END = 1024;
  * cluster of a disk that ends within it, older versions wrote no more than that.
  */
 export async function checkQcow2Tables(from: HeaderReader, tables: Qcow2Tables, signal?: AbortSignal): Promise<void> {
-  const { l1Offset, clusterBits, wide, diskBytes } = tables;
-  const clusterBytes = 2 ** clusterBits;
-  const entryBytes = wide ? 16 : 8;
-  const coversBytes = (clusterBytes / entryBytes) * clusterBytes;
-  const count = new TableCount(from, clusterBytes);
+  const clusterBytes = 2 ** tables.clusterBits;
+  const entryBytes = tables.wide ? 16 : 8;
+  const directory = {
+    ...{ offsetBytes: tables.l1Offset, entryBytes: 8, tableAt: placeAt, tableBytes: clusterBytes },
+    ...{ tableEntryBytes: entryBytes, blockBytes: clusterBytes, diskBytes: tables.diskBytes },
+  };
   const atEnd = new EndsInLastSectors(from, tables);
-  const l1Bytes = Math.ceil(diskBytes / coversBytes) * 8;
-  for await (const { bytes, at } of piecesOf(from, l1Offset, l1Bytes, signal)) {
-    for (let entry = 0; entry < bytes.length; entry += 8) {
-      const table = placeAt(bytes, entry);
-      if (table === 0) continue;
-      count.add();
-      const startBytes = ((at + entry) / 8) * coversBytes;
-      const clusters = Math.ceil(Math.min(coversBytes, diskBytes - startBytes) / clusterBytes);
-      from.inside(table, clusters * entryBytes, 'table');
-      for await (const piece of piecesOf(from, table, clusters * entryBytes, signal)) {
-        for (let within = 0; within < piece.bytes.length; within += entryBytes) {
-          const high = piece.bytes.readUInt32BE(within);
-          if ((high & 0x40000000) !== 0) {
-            await atEnd.add(piece.bytes.readBigUInt64BE(within), signal);
-            continue;
-          }
-          const place = placeAt(piece.bytes, within);
-          if (place === 0) continue;
-          const neededBytes = wide
-            ? (clusterBytes / SUBCLUSTERS) * subclusters(piece.bytes.readUInt32BE(within + 12))
-            : clusterBytes * zeroless(piece.bytes.readUInt32BE(within + 4));
-          if (neededBytes === 0) continue;
-          const restBytes = diskBytes - startBytes - ((piece.at + within) / entryBytes) * clusterBytes;
-          from.inside(place, Math.min(neededBytes, restBytes), 'data');
-        }
+  for await (const { bytes, restBytes } of tablePieces(from, directory, signal)) {
+    for (let entry = 0; entry < bytes.length; entry += entryBytes) {
+      if ((bytes.readUInt32BE(entry) & 0x40000000) !== 0) {
+        await atEnd.add(bytes.readBigUInt64BE(entry), signal);
+        continue;
       }
+      const place = placeAt(bytes, entry);
+      if (place === 0) continue;
+      const neededBytes = tables.wide
+        ? (clusterBytes / SUBCLUSTERS) * subclusters(bytes.readUInt32BE(entry + 12))
+        : clusterBytes * zeroless(bytes.readUInt32BE(entry + 4));
+      if (neededBytes === 0) continue;
+      from.inside(place, Math.min(neededBytes, restBytes - (entry / entryBytes) * clusterBytes), 'data');
     }
   }
 }

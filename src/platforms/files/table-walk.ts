@@ -25,18 +25,51 @@ export async function* piecesOf(
   }
 }
 
-/** As many tables as the file has room for: without a bound, all entries of a directory could point to the same one. */
-export class TableCount {
-  #count = 0;
+/** A directory of tables, which together stand for the disk. */
+export interface TableDirectory {
+  offsetBytes: number;
+  entryBytes: number;
+  /** Where the table lies that an entry points to; 0 where there is none. */
+  tableAt: (directory: Buffer, entry: number) => number;
+  tableBytes: number;
+  tableEntryBytes: number;
+  /** What an entry of a table stands for. */
+  blockBytes: number;
+  diskBytes: number;
+}
 
-  constructor(
-    private readonly from: HeaderReader,
-    private readonly tableBytes: number,
-  ) {}
-
-  add(): void {
-    this.#count += 1;
-    const fits = this.#count * this.tableBytes <= this.from.image.sizeBytes;
-    this.from.require(fits, 'it has more tables than there is room for');
+/**
+ * All tables in pieces, as far as the disk reaches, each with what of the disk is left from its first entry on.
+ * @throws VmferryError `HostileInput` where a table lies beyond the end of the file.
+ */
+export async function* tablePieces(
+  from: HeaderReader,
+  directory: TableDirectory,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ bytes: Buffer; restBytes: number }> {
+  const { offsetBytes, entryBytes, tableBytes, tableEntryBytes, blockBytes, diskBytes } = directory;
+  const coversBytes = (tableBytes / tableEntryBytes) * blockBytes;
+  let count = 0;
+  for await (const { bytes, at } of piecesOf(
+    from,
+    offsetBytes,
+    Math.ceil(diskBytes / coversBytes) * entryBytes,
+    signal,
+  )) {
+    for (let entry = 0; entry < bytes.length; entry += entryBytes) {
+      const table = directory.tableAt(bytes, entry);
+      if (table === 0) continue;
+      // As many as the file has room for: without a bound, all entries could point to the same one.
+      from.require((count += 1) * tableBytes <= from.image.sizeBytes, 'it has more tables than there is room for');
+      const startBytes = ((at + entry) / entryBytes) * coversBytes;
+      const entries = Math.ceil(Math.min(coversBytes, diskBytes - startBytes) / blockBytes);
+      from.inside(table, entries * tableEntryBytes, 'table');
+      for await (const piece of piecesOf(from, table, entries * tableEntryBytes, signal)) {
+        yield {
+          bytes: piece.bytes,
+          restBytes: diskBytes - startBytes - (piece.at / tableEntryBytes) * blockBytes,
+        };
+      }
+    }
   }
 }
