@@ -40,9 +40,8 @@ export async function openStream(
   if (grains.grainBytes !== GRAIN_BYTES || grains.tableEntries !== TABLE_ENTRIES) return null;
   const tables = Math.ceil(top.header.sizeBytes / TABLE_COVERS_BYTES);
   const directory = await top.member.read(grains.offsetBytes, tables * 4, signal);
-  const reader = new StreamReader(top.member, top.header.sizeBytes, directory, grains);
-  if (check) await reader.check(signal);
-  return reader;
+  if (check) await top.header.checkTables?.(signal);
+  return new StreamReader(top.member, top.header.sizeBytes, directory, grains);
 }
 
 class StreamReader implements BlockReader {
@@ -102,22 +101,6 @@ class StreamReader implements BlockReader {
     return Promise.resolve();
   }
 
-  /** The grain that lies last in the file has to be there as a whole; all others have it behind them. */
-  async check(signal?: AbortSignal): Promise<void> {
-    let last: { place: number; at: number } | null = null;
-    let tables = 0;
-    for (let start = 0; start < this.sizeBytes; start += TABLE_COVERS_BYTES) {
-      if (this.directory.readUInt32LE((start / TABLE_COVERS_BYTES) * 4) === 0) continue;
-      // As many as the file has room for: without a bound, all entries could point to the same one.
-      if ((tables += 1) * TABLE_BYTES > this.image.sizeBytes) throw this.#hostile('more tables than there is room for');
-      for (let at = start; at < Math.min(start + TABLE_COVERS_BYTES, this.sizeBytes); at += GRAIN_BYTES) {
-        const place = await this.#place(at, signal);
-        if (place !== null && place > (last?.place ?? 0)) last = { place, at };
-      }
-    }
-    if (last) await this.#grain(last.at, last.place, null, signal);
-  }
-
   /** Where the grain lies in the file that holds this byte of the disk; null where it is nothing but zeroes. */
   async #place(at: number, signal: AbortSignal | undefined): Promise<number | null> {
     const table = Math.floor(at / TABLE_COVERS_BYTES);
@@ -162,11 +145,7 @@ class StreamReader implements BlockReader {
   }
 
   #damaged(place: number, why: string): VmferryError {
-    return this.#hostile(`the grain at byte ${place}: ${why}`);
-  }
-
-  #hostile(why: string): VmferryError {
-    return new VmferryError('HostileInput', `cannot read ${this.image.name}: ${why}`, {
+    return new VmferryError('HostileInput', `cannot read ${this.image.name}: the grain at byte ${place}: ${why}`, {
       platform: 'files',
       remedy: 'It is damaged or cut off: compare its size with where it comes from, and copy or export it again.',
     });
