@@ -9,6 +9,7 @@ import { deltaIdle } from './delta-idle.js';
 import { downtimeWarm } from './downtime-warm.js';
 import { fileRaw } from './file-raw.js';
 import { history } from './history.js';
+import { httpImport } from './http-import.js';
 import { memory } from './memory.js';
 import { nbdRandom } from './nbd-random.js';
 import { nbdSparse } from './nbd-sparse.js';
@@ -22,6 +23,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   nbdSparse,
   fileRaw,
   ovaImport,
+  httpImport,
   verify,
   deltaIdle,
   resume,
