@@ -47,7 +47,7 @@ export function chooseLoader(
 ): { device: string; folder: string; copies: Copies } | string {
   const all = partitions.flatMap((partition) =>
     partition.folders.flatMap(({ path, files }) => {
-      const names = isOf(path, 'boot') ? null : loaderIn(files);
+      const names = isVendors(path) && !isOf(path, 'boot') ? loaderIn(files) : null;
       return names === null ? [] : [{ partition, path, names }];
     }),
   );
@@ -113,8 +113,13 @@ async function copy(appliance: Appliance, device: string, copies: Copies): Promi
   }
 }
 
+/** A folder right below \EFI. */
+function isVendors(path: string): boolean {
+  return /^\/[^/]+\/[^/]+$/.test(path);
+}
+
 function isOf(path: string, folder: string): boolean {
-  return posix.basename(path).toLowerCase() === folder && posix.dirname(posix.dirname(path)) === '/';
+  return isVendors(path) && posix.basename(path).toLowerCase() === folder;
 }
 
 function shown(path: string): string {

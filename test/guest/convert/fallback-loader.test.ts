@@ -169,5 +169,8 @@ test('what is there stays, and a loader that would not start from there is not c
   assert.equal(copies({ BOOT: ['fbx64.efi'], debian }), '\\EFI\\BOOT\\fbx64.efi is there already');
   const unknown = 'no boot loader is known among those on its disks';
   assert.equal(copies({ debian: ['shimx64.efi'] }), unknown);
+  // Not in a folder of its own.
+  const top: SystemPartition = { device: '/dev/sda1', folders: [{ path: '/', files: ['EFI', 'grubx64.efi'] }] };
+  assert.equal(chooseLoader([top], 'debian'), unknown);
   assert.equal(copies({ redhat: ['grub.efi'], Microsoft: ['SecureBootRecovery.efi'] }), unknown);
 });
