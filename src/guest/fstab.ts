@@ -31,6 +31,7 @@ export async function uuidFstab(
   await changeResume(files, names);
   await changeBoot(files, names);
   await noteDeviceMap(files);
+  await noteLilo(files);
   return { edits: files.edits(), findings: files.findings };
 }
 
@@ -163,5 +164,22 @@ async function noteDeviceMap(files: ConfigFiles): Promise<void> {
       });
       break;
     }
+  }
+}
+
+/** lilo(8) writes down what it starts when it is run: its file alone changes nothing. */
+async function noteLilo(files: ConfigFiles): Promise<void> {
+  const path = '/etc/lilo.conf';
+  const roots = ((await files.read(path)) ?? '').matchAll(
+    /^[ \t]*(?:root[ \t]*=|append[ \t]*=.*[ \t"]root=)[ \t"]*(\/dev\/[^\s"]{1,200})/gm,
+  );
+  for (const [, device = ''] of roots) {
+    if (!isBusName(device)) continue;
+    files.note({
+      id: 'guest.boot-root',
+      severity: 'warning',
+      message: `LILO starts the guest from ${shown(device)}, as ${path} says; it may be called otherwise at the target.`,
+      remedy: 'Keep the disk on the same kind of bus, or install another boot loader in the guest before it moves.',
+    });
   }
 }

@@ -179,6 +179,17 @@ test('a unified kernel image has its initramfs within', async () => {
   );
 });
 
+test("LILO's root is said, as no file of it can be changed from outside", async () => {
+  const text =
+    'boot = /dev/sda\n# root=/dev/sdb1\nimage = /boot/vmlinuz\n  root = /dev/sda1\n  append="quiet root=/dev/sda3"\n';
+  const { changed, findings } = await convert({ '/etc/lilo.conf': text });
+  assert.equal(changed['/etc/lilo.conf'], text);
+  assert.deepEqual(
+    findings.map((each) => /^guest\.boot-root LILO starts the guest from (\S+),/.exec(each)?.[1]),
+    ['/dev/sda1', '/dev/sda3'],
+  );
+});
+
 test('disks in other arguments are said, and stay', async () => {
   const entry =
     'linux /vmlinuz cryptdevice=/dev/sda2:root:allow-discards md=0,/dev/sdb1,/dev/sdc1 root=/dev/mapper/root';
