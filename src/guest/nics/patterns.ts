@@ -3,7 +3,7 @@ import { shown } from '../config-files.js';
 import { exampleOf, isGlob, matchesGlob } from '../glob.js';
 import type { Card, Known, PinnedNic } from './assign.js';
 import { rankOf, STARTED, type FoundName, type FoundPattern } from './found-names.js';
-import { ethernetAddress, isPinnable, looksVirtual, physicalBase } from './names.js';
+import { ethernetAddress, isInterfaceName, isPinnable, looksVirtual, physicalBase } from './names.js';
 
 /**
  * Configurations that find cards by patterns of names. `en*` fits at every target; `ens*` does not fit a card that is
@@ -129,7 +129,10 @@ function isFor({ words, macs }: FoundPattern, { mac }: Card, name: string): bool
 /** What a card is called, by its agent, or else by rules. */
 export function toldNames({ mac }: Card, { seen, rules }: Known): Pick<PinnedNic, 'name' | 'evidence'>[] {
   const isOwn = (each: { name: string; mac: string }) =>
-    ethernetAddress(each.mac) === mac && physicalBase(each.name) === each.name && !looksVirtual(each.name);
+    ethernetAddress(each.mac) === mac &&
+    isInterfaceName(each.name) &&
+    physicalBase(each.name) === each.name &&
+    !looksVirtual(each.name);
   const told = seen.filter(isOwn).map(({ name }) => ({ name, evidence: 'agent' as const }));
   if (told.length > 0) return told;
   const rule = rules.findLast((each) => each.mac === mac);
