@@ -31,22 +31,27 @@ export function renewals(
 ): Map<string, string> {
   const made = new Set(cards.filter(({ addressMade }) => addressMade).map(({ mac }) => mac));
   if (made.size === 0) return new Map();
-  const isGone = (mac: string) => !cards.some((card) => card.mac === mac);
-  const linked = pairs.filter(({ mac }) => isGone(mac));
-  const gone = [...new Set([...found.addresses.keys(), ...linked.map(({ mac }) => mac)])].filter(isGone);
-  const renewed = gone.flatMap((from): { from: string; to: string }[] => {
-    const own = new Set(names.filter(({ macs }) => macs.has(from)).map(({ name }) => name));
-    for (const { mac, name } of linked) if (mac === from && names.some((each) => each.name === name)) own.add(name);
-    const [name] = own;
-    if (own.size > 1) return [];
+  const present = new Set(cards.map(({ mac }) => mac));
+  const gone = new Set([...found.addresses.keys(), ...pairs.map(({ mac }) => mac)].filter((mac) => !present.has(mac)));
+  const own = new Map<string, Set<string>>();
+  const add = (mac: string, name: string) => own.set(mac, (own.get(mac) ?? new Set()).add(name));
+  for (const { name, macs } of names) macs.forEach((mac) => add(mac, name));
+  const known = new Set(names.map(({ name }) => name));
+  for (const { mac, name } of pairs) if (known.has(name)) add(mac, name);
+  const from = new Map<string, string[]>();
+  for (const mac of gone) {
+    const [name, ...more] = own.get(mac) ?? [];
     // Without a name, only the one address there is can be that of the one card; with one, that of the card of this name.
-    const isAlone = name === undefined && cards.length === 1 && gone.length === 1 && names.length === 0;
+    const isAlone = name === undefined && cards.length === 1 && gone.size === 1 && names.length === 0;
     const to = isAlone ? cards[0]?.mac : cardOf(name, pinned);
-    return to !== undefined && made.has(to) && (name === undefined || !found.plain.has(name)) ? [{ from, to }] : [];
-  });
-  const isOnly = (to: string) => renewed.filter((each) => each.to === to).length === 1;
+    const fits = more.length === 0 && (name === undefined || !found.plain.has(name));
+    if (to !== undefined && made.has(to) && fits) from.set(to, [...(from.get(to) ?? []), mac].slice(0, 2));
+  }
   // What fits any card may be what the card used, and the address that of a machine that this one is a copy of.
-  return new Map(found.fitsAny ? [] : renewed.filter(({ to }) => isOnly(to)).map(({ from, to }) => [from, to]));
+  if (found.fitsAny) return new Map();
+  return new Map(
+    [...from].flatMap(([to, [one, other]]) => (one !== undefined && other === undefined ? [[one, to]] : [])),
+  );
 }
 
 /** A rule that has an address that was made up is one of ours, and no evidence. */

@@ -158,3 +158,12 @@ test('more names than any machine has are cut, and that is said', async () => {
   assert.deepEqual(ids(plan), ['guest.config-unreadable', 'guest.nic-unclear']);
   assert.ok(plan.findings.every((each) => each.message.length < 2000));
 });
+
+test('rules without end, and cards whose addresses were made up, take no time', async () => {
+  const macOf = (index: number) => `02:00:00${index.toString(16).padStart(6, '0').replace(/../g, ':$&')}`;
+  const rules = (from: number) =>
+    Array.from({ length: 20_000 }, (_, index) => `ATTR{address}=="${macOf(from + index)}",NAME="lan"\n`).join('');
+  const files = [0, 1, 2].map((nth): [string, string] => [`/etc/udev/rules.d/${nth}.rules`, rules(nth * 20_000)]);
+  const tree = memoryTree({ ...MODERN, [INTERFACES]: 'auto eth0\n', ...Object.fromEntries(files) });
+  await pinNics(tree, [{ mac: A, addressMade: true }]);
+});
