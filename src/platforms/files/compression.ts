@@ -114,9 +114,8 @@ export async function unpack(
     }
   };
   try {
-    if ((await compressionOf(from, signal)) !== how) throw hostile(from, `it does not begin as ${how} does`);
     await into.truncate(0);
-    await (how === 'gzip' ? gunzip(from, input(), take, signal) : runTool(how, from, input(), take, signal));
+    await unpackTo(take, from, how, input(), signal);
     await writer.end();
     return writer.sizeBytes;
   } catch (error) {
@@ -125,7 +124,42 @@ export async function unpack(
   }
 }
 
+/** What comes out first: so much, or a little more; all where it is less. @throws as `unpack`, of what was read until then. */
+export async function unpackedStart(
+  from: RandomAccess,
+  how: Compression,
+  wantedBytes: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  const enough = new Error('enough came out');
+  let bytes = 0;
+  const take = (chunk: Buffer) => {
+    parts.push(chunk);
+    bytes += chunk.length;
+    return bytes < wantedBytes ? Promise.resolve() : Promise.reject(enough);
+  };
+  try {
+    await unpackTo(take, from, how, memberStream(from, signal), signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error !== enough) throw error;
+  }
+  return Buffer.concat(parts);
+}
+
 type Take = (chunk: Buffer) => Promise<void>;
+
+async function unpackTo(
+  take: Take,
+  from: RandomAccess,
+  how: Compression,
+  input: AsyncIterable<Buffer>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if ((await compressionOf(from, signal)) !== how) throw hostile(from, `it does not begin as ${how} does`);
+  await (how === 'gzip' ? gunzip(from, input, take, signal) : runTool(how, from, input, take, signal));
+}
 
 /** All members of a gzip file, one after the other (RFC 1952, 2.2). */
 async function gunzip(

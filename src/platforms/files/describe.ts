@@ -14,7 +14,7 @@ import {
   packagesOf,
   type Machine,
 } from './machines.js';
-import { openPackage } from './package.js';
+import { machinesOf } from './package.js';
 import { VmferryError } from '../../errors.js';
 import { quoted } from './foreign-values.js';
 import { hasNvram } from './side-state.js';
@@ -132,21 +132,17 @@ export async function inventory(at: FilesConnection, signal?: AbortSignal): Prom
     const unread = (name: string): VmSummary => ({ name, uuid: '', state: 'other', memoryBytes: 0, cpus: 0, disks: 0 });
     for (const [name, path] of await packagesOf(root, only, signal)) {
       try {
-        const from = await openPackage(root, path, at.scratch, signal);
-        try {
-          const names = namesAtSite(from, name);
-          for (const [nth, { vm }] of from.machines.entries()) {
-            found.push({
-              name: names[nth]!,
-              uuid: vm.uuid,
-              state: 'off',
-              memoryBytes: vm.memoryBytes,
-              cpus: vm.cpu.count,
-              disks: vm.disks.length,
-            });
-          }
-        } finally {
-          await from.close();
+        const from = await machinesOf(root, path, at.scratch, signal);
+        const names = namesAtSite(from, name);
+        for (const [nth, { vm }] of from.machines.entries()) {
+          found.push({
+            name: names[nth]!,
+            uuid: vm.uuid,
+            state: 'off',
+            memoryBytes: vm.memoryBytes,
+            cpus: vm.cpu.count,
+            disks: vm.disks.length,
+          });
         }
       } catch (error) {
         if (!(error instanceof VmferryError) || error.code === 'Unreachable') throw error;

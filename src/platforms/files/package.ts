@@ -1,11 +1,13 @@
 import { VmferryError } from '../../errors.js';
 import { openArchive } from './archive-folder.js';
 import { bareMachine, imageFormatOf } from './bare-image.js';
-import { compressionOf, compressionOfName } from './compression.js';
+import { compressionOf, compressionOfName, unpackedStart } from './compression.js';
 import { parseDomainXml } from './domain-xml.js';
 import type { Compression, ForeignVm } from './foreign.js';
 import { readSmall, type Folder, type Member } from './member.js';
 import { parseOvf } from './ovf.js';
+import { fromBuffer, type RandomAccess } from './random-access.js';
+import { tarMembers, type TarMember } from './tar.js';
 import { unpackedMember, type Scratch } from './unpacked.js';
 import { parseVbox } from './vbox.js';
 import { textOf } from './text.js';
@@ -13,6 +15,8 @@ import { vmwareMachine } from './vmware.js';
 
 /** More than any descriptor needs. */
 const MOST_DESCRIPTOR_BYTES = 4 * 1024 * 1024;
+/** Of an archive, in which a manifest may come before the descriptor. */
+const START_BYTES = 2 * MOST_DESCRIPTOR_BYTES;
 
 export type PackageKind = 'ova' | 'ovf' | 'vmx' | 'vbox' | 'domain-xml' | 'image';
 
@@ -101,8 +105,7 @@ async function openOva(root: Folder, path: string, scratch: Scratch, signal?: Ab
   const archive = how ? await unpackedMember(packed, how, scratch, 0, signal) : packed;
   try {
     const files = await openArchive(archive, signal);
-    // macOS's tar puts a file `._NAME` before each, with what its file system knows of it.
-    const names = (await files.list()).filter((each) => /\.ovf$/i.test(each) && !/(^|\/)\._[^/]*$/.test(each));
+    const names = (await files.list()).filter(isDescriptor);
     if (names.length !== 1) {
       const why = names.length === 0 ? 'there is no .ovf in it' : `there are ${names.length} .ovf in it`;
       throw new VmferryError('HostileInput', `cannot read ${archive.name}: ${why}`, {
@@ -120,6 +123,59 @@ async function openOva(root: Folder, path: string, scratch: Scratch, signal?: Ab
     await archive.close();
     throw error;
   }
+}
+
+/** macOS's tar puts a file `._NAME` before each, with what its file system knows of it. */
+function isDescriptor(name: string): boolean {
+  return /\.ovf$/i.test(name) && !/(^|\/)\._[^/]*$/.test(name);
+}
+
+/**
+ * The machines of a package, as it describes them. Of a compressed archive no more is unpacked than what begins it, where
+ * the descriptor is there (DSP0243, section 5.3: it comes first); whether the rest is whole shows when it is opened.
+ * @throws as `openPackage`.
+ */
+export async function machinesOf(
+  root: Folder,
+  path: string,
+  scratch: Scratch,
+  signal?: AbortSignal,
+): Promise<Pick<Package, 'path' | 'machines'>> {
+  const how = packageKindOf(path) === 'ova' ? compressionOfName(path) : null;
+  const machines = how && (await machinesAtStart(root, path, how, signal));
+  if (machines) return { path, machines };
+  const from = await openPackage(root, path, scratch, signal);
+  await from.close();
+  return from;
+}
+
+async function machinesAtStart(
+  root: Folder,
+  path: string,
+  how: Compression,
+  signal?: AbortSignal,
+): Promise<ForeignVm[] | null> {
+  const packed = await opened(root, path, signal);
+  try {
+    const bytes = await unpackedStart(packed, how, START_BYTES, signal);
+    const descriptor = await descriptorIn(fromBuffer(bytes, packed.name));
+    if (descriptor === null) return null;
+    const { name, offsetBytes, sizeBytes } = descriptor;
+    const text = textOf(bytes.subarray(offsetBytes, offsetBytes + sizeBytes));
+    return parseOvf(text, `${packed.name}/${name}`).vms;
+  } finally {
+    await packed.close();
+  }
+}
+
+/** Null where it is not in this beginning of an archive. */
+async function descriptorIn(start: RandomAccess): Promise<TarMember | null> {
+  try {
+    for await (const member of tarMembers(start)) if (isDescriptor(member.name)) return member;
+  } catch (error) {
+    if (!(error instanceof VmferryError)) throw error;
+  }
+  return null;
 }
 
 /** What a file is, is never guessed; but what it looks like is said. */

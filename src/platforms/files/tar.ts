@@ -37,6 +37,13 @@ const REFUSED: Record<string, string> = {
   S: 'a sparse file, with a map of its holes',
 };
 
+/** All of `tarMembers`. */
+export async function readTarIndex(...args: Parameters<typeof tarMembers>): Promise<TarMember[]> {
+  const members: TarMember[] = [];
+  for await (const each of tarMembers(...args)) members.push(each);
+  return members;
+}
+
 /**
  * The regular files of an archive, in their order; folders are left out, and a `./` before a name is taken off. Reads
  * v7, ustar, pax and GNU. An archive is refused as a whole for anything in it that a reader could take in two ways, and
@@ -44,11 +51,11 @@ const REFUSED: Record<string, string> = {
  * @param whole is asked of an archive of others that ends right behind a member, and without a mark: whether these are all.
  * @throws VmferryError `HostileInput`, naming the byte and where possible the member.
  */
-export async function readTarIndex(
+export async function* tarMembers(
   archive: RandomAccess,
   signal?: AbortSignal,
   whole?: (members: readonly TarMember[]) => Promise<boolean>,
-): Promise<TarMember[]> {
+): AsyncGenerator<TarMember, void, undefined> {
   const bytes = readAhead(archive, signal);
   const members = new Map<string, TarMember>();
   const extensions = new Extensions();
@@ -57,8 +64,7 @@ export async function readTarIndex(
   for (let headers = 0; ; headers++) {
     // What fills up the last block may be missing, too.
     if (at >= archive.sizeBytes && at > 0 && extensions.empty) {
-      const found = [...members.values()];
-      if ((endsSo && at === archive.sizeBytes) || (await whole?.(found))) return found;
+      if ((endsSo && at === archive.sizeBytes) || (await whole?.([...members.values()]))) return;
     }
     const where = `${archive.name} at byte ${at}`;
     if (headers >= MAX_HEADERS) throw hostileTar(where, `it has more than ${MAX_HEADERS} headers`);
@@ -66,7 +72,7 @@ export async function readTarIndex(
     if (isZero(block)) {
       await checkEnd(bytes, archive, at);
       if (!extensions.empty) throw hostileTar(where, 'a header of extensions has no member');
-      return [...members.values()];
+      return;
     }
     const header = parseTarHeader(block, where);
     const data = at + BLOCK_BYTES;
@@ -87,7 +93,9 @@ export async function readTarIndex(
     if (name !== null) {
       if (members.has(name)) throw hostileTar(where, `there are two files ${shown(name)}`);
       if (members.size >= MAX_MEMBERS) throw hostileTar(where, `it has more than ${MAX_MEMBERS} files`);
-      members.set(name, { name, offsetBytes: data, sizeBytes: member.sizeBytes });
+      const found = { name, offsetBytes: data, sizeBytes: member.sizeBytes };
+      members.set(name, found);
+      yield found;
     }
     at = nextBlock(data + member.sizeBytes);
   }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { execa } from 'execa';
 import { filesSite } from '../../../src/config.js';
 import { vmDescription, type VmDescription } from '../../../src/model/vm.js';
 import { describePlace } from '../../../src/platforms/files/describe-place.js';
@@ -30,6 +31,15 @@ async function folder(name: string, files: Record<string, string | Buffer> = {})
   for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
   return path;
 }
+
+const packed = (program: string) => async (bytes: Buffer) =>
+  Buffer.from((await execa(program, ['-c', '-1'], { input: bytes, encoding: 'buffer', maxBuffer: 2 ** 30 })).stdout);
+const PACKERS = [
+  ['gz', packed('gzip')],
+  ['bz2', packed('bzip2')],
+  ['xz', packed('xz')],
+  ['zst', packed('zstd')],
+] as const;
 
 const image = (path: string) => run('qemu-img', ['create', '-q', '-f', 'vmdk', path, '8M']);
 const site = (path: string) => openSite('exports', filesSite.parse({ platform: 'files', path }));
@@ -336,6 +346,36 @@ test('an archive that is compressed and does not say so is told as such', async 
     message: /it is no tar archive, but compressed by gzip/,
     remedy: 'Unpack it, or call it web01.ova.gz if that is what it is to be.',
   });
+});
+
+test('of a compressed archive no more is unpacked for a list than its descriptor, which is taken wherever it is', async () => {
+  const path = await folder('packed');
+  const disk = Buffer.alloc(16 * 2 ** 20);
+  const descriptor = member({ name: 'web01.ovf' }, OVF);
+  const first = Buffer.concat([member({ name: '._web01.ovf' }, 'x'), descriptor, member({ name: 'web01.raw' }, disk)]);
+  const last = Buffer.concat([member({ name: 'web01.raw' }, disk), descriptor, END]);
+  const work = join(path, 'scratch');
+  const source = openSite(
+    'exports',
+    filesSite.parse({ platform: 'files', path, scratchDir: work, unpackLimit: '17MiB' }),
+  );
+  const listed = async () =>
+    (await source.inventory()).map(({ name, state, memoryBytes }) => [name, state, memoryBytes]);
+  const known = [['web01', 'off', 2 ** 30]];
+  for (const [name, pack] of PACKERS) {
+    const file = join(path, `web01.ova.${name}`);
+    // What follows is damaged, which only asking for the machine itself tells.
+    await writeFile(file, (await pack(first)).subarray(0, -20));
+    assert.deepEqual(await listed(), known, name);
+    await assert.rejects(stat(work), { code: 'ENOENT' });
+    await assert.rejects(source.describe('web01'), { code: 'HostileInput' });
+    await writeFile(file, await pack(last));
+    assert.deepEqual(await listed(), known, name);
+    await rm(work, { recursive: true });
+    await writeFile(file, 'something else');
+    assert.deepEqual(await listed(), [['web01', 'other', 0]]);
+    await rm(file);
+  }
 });
 
 test('what is not opened in a directory is named, with the reason', async () => {
