@@ -70,17 +70,17 @@ export function assignNames(
     [...rules].map(([mac, name]) => ({ mac, name })),
     'udev-rule',
   );
+  // A card that is known to be called something else has none of these names.
+  const mayBe = cards.filter((card) => {
+    const told = toldNames(card, known);
+    return told.length === 0 || told.some(({ name }) => names.some((each) => each.name === name));
+  });
   takeClear(
-    names.flatMap(({ name }) => saidByName(name, cards).map((mac) => ({ mac, name }))),
+    names.flatMap(({ name }) => saidByName(name, mayBe).map((mac) => ({ mac, name }))),
     'name',
   );
 
-  // A card that is known to be called something else has none of these names.
-  const isOther = (card: Card) => {
-    const told = toldNames(card, known);
-    return told.length > 0 && !told.some(({ name }) => names.some((each) => each.name === name));
-  };
-  const open = cards.filter((card) => freeMacs.has(card.mac) && !isOther(card)).map(({ mac }) => mac);
+  const open = mayBe.filter(({ mac }) => freeMacs.has(mac)).map(({ mac }) => mac);
   const likely = open.filter((mac) => !known.nameless.has(mac));
   const unnamed = [...likely, ...open.filter((mac) => known.nameless.has(mac))];
   const rest = [...freeNames.values()];

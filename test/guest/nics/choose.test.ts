@@ -108,7 +108,7 @@ test('what the agent saw decides between two that look alike', async () => {
 test('a card that is called something else does not get what is left', async () => {
   const files = { ...MODERN, [`${NM}ens160`]: '[connection]\ntype=ethernet\ninterface-name=ens160\n' };
   for (const name of ['ens192', 'eth0']) {
-    const plan = await pinNics(memoryTree(files), [{ mac: A }], { seen: [{ name, mac: A }] });
+    const plan = await pinNics(memoryTree(files), [{ mac: A, slot: 160 }], { seen: [{ name, mac: A }] });
     assert.deepEqual([told(plan), plan.edits, ids(plan)], [[], [], ['guest.nic-unknown']]);
   }
   // A bridge shows the address of its port.
