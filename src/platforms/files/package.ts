@@ -97,13 +97,10 @@ async function described(
 async function openOva(root: Folder, path: string, scratch: Scratch, signal?: AbortSignal): Promise<Package> {
   const packed = await opened(root, path, signal);
   const how = compressionOfName(path);
-  const looks = how === null ? await compressionOf(packed, signal) : null;
-  if (looks !== null) {
-    await packed.close();
-    throw compressed(packed.name, looks);
-  }
   const archive = how ? await unpackedMember(packed, how, scratch, 0, signal) : packed;
   try {
+    const looks = how === null ? await compressionOf(archive, signal) : null;
+    if (looks !== null) throw compressed(archive.name, looks);
     const files = await openArchive(archive, signal);
     const names = (await files.list()).filter(isDescriptor);
     if (names.length !== 1) {

@@ -11,6 +11,9 @@ import { execa } from 'execa';
 import { filesSite } from '../../../src/config.js';
 import { vmDescription, type VmDescription } from '../../../src/model/vm.js';
 import { describePlace } from '../../../src/platforms/files/describe-place.js';
+import { openLocalFolder } from '../../../src/platforms/files/local-folder.js';
+import type { Folder } from '../../../src/platforms/files/member.js';
+import { openPackage } from '../../../src/platforms/files/package.js';
 import { openSite } from '../../../src/platforms/registry.js';
 import { CPU, DISK, envelope, item, MEMORY, SCSI, virtualSystem, wrapped } from './ovf-samples.js';
 import { END, member } from './tar-archive.js';
@@ -346,6 +349,25 @@ test('an archive that is compressed and does not say so is told as such', async 
     message: /it is no tar archive, but compressed by gzip/,
     remedy: 'Unpack it, or call it web01.ova.gz if that is what it is to be.',
   });
+});
+
+test('an archive of which nothing can be read is closed', async () => {
+  const files = await openLocalFolder(await folder('unread', { 'web01.ova': 'x' }));
+  let open = 0;
+  const root: Folder = {
+    ...files,
+    open: async (name) => {
+      open += 1;
+      const found = (await files.open(name))!;
+      const close = async () => {
+        open -= 1;
+        await found.close();
+      };
+      return { ...found, close };
+    },
+  };
+  await assert.rejects(openPackage(root, 'web01.ova', { dir: work, reserveBytes: 0 }, AbortSignal.abort()));
+  assert.equal(open, 0);
 });
 
 test('of a compressed archive no more is unpacked for a list than its descriptor, which is taken wherever it is', async () => {
