@@ -98,6 +98,7 @@ async function readRange(
     throw error;
   }
   const bytes = await bodyOf(answer, name, lengthBytes);
+  if (bytes === null) throw broken(name, 'sends more than was asked for');
   if (bytes.length === lengthBytes) return bytes;
   throw new VmferryError('Unreachable', `cannot read ${name}: the answer was cut off`, { platform: 'files' });
 }
@@ -113,14 +114,14 @@ function assertPart(file: RemoteFile, answer: Response, firstByte: number, lastB
   if (part?.firstByte === firstByte && part.lastByte === lastByte) return;
   const sent =
     part === null ? 'does not say which bytes it sends' : `sends bytes ${part.firstByte} to ${part.lastByte}`;
-  throw new VmferryError(
-    'HostileInput',
-    `cannot read ${file.name}: the server ${sent} where bytes ${firstByte} to ${lastByte} were asked for`,
-    {
-      platform: 'files',
-      remedy: 'The server, or a proxy before it, is broken: use another one, or download the files.',
-    },
-  );
+  throw broken(file.name, `${sent} where bytes ${firstByte} to ${lastByte} were asked for`);
+}
+
+function broken(name: string, what: string): VmferryError {
+  return new VmferryError('HostileInput', `cannot read ${name}: the server ${what}`, {
+    platform: 'files',
+    remedy: 'The server, or a proxy before it, is broken: use another one, or download the files.',
+  });
 }
 
 function exchanged(name: string): VmferryError {

@@ -1,4 +1,5 @@
 import { VmferryError } from '../../errors.js';
+import { formatBytes } from '../../model/format.js';
 import { openHttpFile } from './http-file.js';
 import { ask, bodyOf, isPage, ledElsewhere, ledTo, refused, shownUrl } from './http-request.js';
 import type { Folder, HttpAccess } from './member.js';
@@ -46,13 +47,11 @@ async function listed(root: URL, access: HttpAccess, signal?: AbortSignal): Prom
     await answer.body?.cancel();
     if (!answer.ok) throw refused(shown, answer.status);
     if (elsewhere) throw ledElsewhere(shown, led);
-    throw new VmferryError('NotSupported', `cannot list ${shown}: the server shows no index of it`, {
-      platform: 'files',
-      remedy:
-        'Give the address of one file (an .ova, .ovf, .vmx, .xml or image) as the site, or let the server list it.',
-    });
+    throw notListed(shown, 'the server shows no index of it');
   }
-  const page = (await bodyOf(answer, shown, MOST_INDEX_BYTES)).toString('utf8');
+  const index = await bodyOf(answer, shown, MOST_INDEX_BYTES);
+  if (index === null) throw notListed(shown, `its index is longer than ${formatBytes(MOST_INDEX_BYTES)}`);
+  const page = index.toString('utf8');
   const names = new Set<string>();
   for (const [, quoted] of page.matchAll(/<a\s[^<>]{0,1000}?href\s*=\s*["']([^"'<>]{1,2000})["']/gi)) {
     const url = URL.canParse(quoted!, root.href) ? new URL(quoted!.replaceAll('&amp;', '&'), root) : null;
@@ -61,6 +60,13 @@ async function listed(root: URL, access: HttpAccess, signal?: AbortSignal): Prom
     if (name !== null && !name.includes('/') && !name.startsWith('.') && safeName(name)) names.add(name);
   }
   return [...names].sort();
+}
+
+function notListed(shown: string, why: string): VmferryError {
+  return new VmferryError('NotSupported', `cannot list ${shown}: ${why}`, {
+    platform: 'files',
+    remedy: 'Give the address of one file (an .ova, .ovf, .vmx, .xml or image) as the site, or let the server list it.',
+  });
 }
 
 /** A name as it stands in an address; null where it is not UTF-8 in percent signs. */

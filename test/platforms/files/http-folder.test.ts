@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { describePlace } from '../../../src/platforms/files/describe-place.js';
 import { openHttpFolder } from '../../../src/platforms/files/http-folder.js';
+import { CPU, envelope, MEMORY } from './ovf-samples.js';
 
 async function answering(t: TestContext, answer: RequestListener): Promise<string> {
   const server = createServer(answer);
@@ -155,4 +157,17 @@ test('the index of a directory is asked for once, whatever is to be known of it'
   const folder = openHttpFolder(url);
   assert.deepEqual([await folder.list(), await folder.names('')], [['web01.ovf'], ['web01.ovf']]);
   assert.equal(asked, 1);
+});
+
+test('a package is described whose directory has an index that is longer than any', async (t) => {
+  const descriptor = Buffer.from(envelope({ files: '', disks: '', hardware: CPU + MEMORY }));
+  const ranges = inRanges(descriptor, () => ({}));
+  const url = await answering(t, (request, response) => {
+    if (request.url === '/') response.writeHead(200, { 'Content-Type': 'text/html' }).end(' '.repeat(5 * 2 ** 20));
+    else if (request.url === '/web01.ovf') ranges(request, response);
+    else response.writeHead(404).end();
+  });
+  await assert.rejects(openHttpFolder(url).list(), { code: 'NotSupported', message: /longer than 4 MiB/ });
+  const { described } = await describePlace(`${url}web01.ovf`, null, false);
+  assert.ok(described.findings.some(({ id }) => id === 'manifest.missing'));
 });
