@@ -11,7 +11,7 @@ test('an unknown benchmark is refused with exit status 2 and the names of those 
   assert.equal(status, 2);
   assert.match(
     stderr,
-    /no benchmark nope; there are: nbd-random, nbd-sparse, file-raw, ova-import, verify, delta-idle, resume, downtime-warm, memory, history/,
+    /no benchmark nope; there are: nbd-random, nbd-sparse, file-raw, ova-import, http-import, verify, delta-idle, resume, downtime-warm, memory, history/,
   );
 });
 
