@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseXml } from '../../src/platforms/xml.js';
 import { Run } from '../run.js';
 import { contentDigest } from './content-digest.js';
@@ -50,6 +51,58 @@ for (const [format, name, address] of [
     await world.virsh('new', 'destroy', name);
   });
 }
+
+/** kill -9 of every worker when it has been at work on the guest of a stage for `delayMs`; its appliance ends, and another takes over. */
+async function killConverting(migrationId: string, stage: 'rehearsal' | 'cutover', delayMs: number): Promise<void> {
+  const unfinished = new RegExp(`${migrationId}/${stage}-[^ ]*\\.[0-9a-f]{8}\\.qcow2`);
+  const appliances = async () => {
+    const look =
+      'for p in /proc/[0-9]*/cmdline; do tr "\\0\\n" "  " <"$p" 2>/dev/null; echo; done | grep "^[^ ]*qemu-system"; true';
+    const { stdout } = await world.machine.run('sh', ['-c', look]);
+    return stdout.split('\n').flatMap((command) => unfinished.exec(command)?.[0] ?? []);
+  };
+  await world.until(`converted for the ${stage}`, async () => (await appliances()).length > 0);
+  const [first] = await appliances();
+  await sleep(delayMs);
+  await world.killWorkers();
+  await world.until('ended with its worker', async () => !(await appliances()).includes(first!), 30_000);
+  await world.startWorker();
+}
+
+test('a worker that is killed while it converts the guest is followed by another, which begins anew on what was copied', async () => {
+  const guest = await exportableDebian(await world.folder('made'), 'shop07', 'most', '192.168.150.47');
+  await writeOva(guest, folder);
+  const run = await world.migrate(
+    'shop07',
+    {
+      source: 'exports',
+      networks: { 'VM Network': 'lan' },
+      probes: [{ kind: 'agent' }, { kind: 'tcp', address: guest.address, port: 80, within: '5m' }],
+    },
+    'migrate-exports-shop07',
+  );
+  const { migrationId } = await run.status();
+  await killConverting(migrationId, 'rehearsal', 6_000);
+  const waiting = await run.phase('awaiting-approval');
+  assert.equal(waiting.conversions?.[0]?.kind, 'light', JSON.stringify(waiting.findings));
+  await run.update('approveCutover', { by: 'ann' });
+  for (const delayMs of [0, 12_000]) await killConverting(migrationId, 'cutover', delayMs);
+  const arrived = await run.phase('awaiting-acceptance');
+  assert.ok(arrived.probes.every(({ passed }) => passed));
+  assert.deepEqual(
+    arrived.conversions?.map(({ stage, kind }) => [stage, kind]),
+    [
+      ['rehearsal', 'light'],
+      ['cutover', 'light'],
+    ],
+  );
+  assert.equal(arrived.disks[0]?.rootDigest, await contentDigest(world.machine, guest.raw, 'raw'));
+  await run.update('acceptTarget', { by: 'ben' });
+  const { outcome } = await run.result();
+  assert.equal(outcome, 'completed');
+  assert.deepEqual(await world.leftovers(migrationId), []);
+  await world.virsh('new', 'destroy', 'shop07');
+});
 
 test('a Debian without virtio in its initramfs is given it by virt-v2v, and boots on virtio', async () => {
   const guest = await exportableDebian(await world.folder('made'), 'shop05', 'old', '192.168.150.45');
