@@ -35,6 +35,14 @@ if fallocate -l "$((reserve / 2))" -- "$scratch/$name/reserve" 2>/dev/null; then
 setsid sh -c "$watch" vmferry-watch "$uri" "$uuid" "$name" "$scratch" "$folder" "$floor" "$lease" </dev/null >/dev/null 2>&1 9>&- &
 # The dead man's thaw is not needed any more; it is the leader of a process group of its own.
 thawed() { rm -f -- "$folder/frozen"; kill -- "-$thawer" 2>/dev/null; }
+# Under the dead man's lock, so that no freeze comes after its thaw, whatever held this script up. timeout leaves the group
+# of this script: what is sent to all of it does not end virsh, of which nothing would be known then.
+ask() {
+  exec 8<"$folder/thawer"
+  flock -w 12 8 || exit 124
+  [ "$(cat -- "$folder/frozen")" = "$token" ] || { echo 'the time for it was over before it began'; exit 1; }
+  exec timeout 12 virsh --connect "$uri" domfsfreeze --domain "$uuid"
+}
 froze=no unquiesced=
 # From here to the thaw nobody's leaving ends this script: neither the worker's nor the connection's.
 trap : HUP INT TERM PIPE
@@ -51,7 +59,7 @@ if [ "$freeze" != no ]; then
     if [ "$waits" -gt 500 ]; then thawed; echo "the dead man's thaw does not start" >&2; fail; fi
     sleep 0.02
   done
-  said=$(timeout 12 virsh --connect "$uri" domfsfreeze --domain "$uuid" 2>&1)
+  said=$(ask 2>&1)
   case $? in
     0) froze=yes ;;
     # It may freeze yet: the dead man's thaw goes on trying.

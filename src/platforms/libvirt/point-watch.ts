@@ -83,7 +83,8 @@ done`;
 
 /**
  * Thaws the guest when whoever froze it has not done so in time, and goes on trying until it is done. Ends when somebody
- * else has thawed. It forks nothing to see whether it is still needed. That it stands by it says in the file `thawer`.
+ * else has thawed. It forks nothing to see whether it is still needed. That it stands by it says in the file `thawer`, which is
+ * locked while the guest is frozen or thawed: whatever is held up, no freeze comes after the thaw.
  */
 export const THAW = `
 uri=$1 uuid=$2 folder=$3 token=$4 seconds=$5
@@ -93,7 +94,7 @@ frozen() {
   read -r holds 2>/dev/null <"$folder/frozen"
   [ "$holds" = "$token" ]
 }
-: >"$folder/thawer"
+exec 8>"$folder/thawer"
 tries=0
 while frozen && [ "$tries" -lt "$((seconds * 2))" ]; do
   tries=$((tries + 1))
@@ -101,7 +102,9 @@ while frozen && [ "$tries" -lt "$((seconds * 2))" ]; do
 done
 tries=0
 while frozen; do
+  flock -w 15 8
   if thaw; then rm -f -- "$folder/frozen"; exit 0; fi
+  flock -u 8
   tries=$((tries + 1))
   if [ "$tries" -lt 600 ]; then sleep 1; else sleep 10; fi
 done`;

@@ -40,6 +40,8 @@ exit 0
 `;
 
 interface Bench {
+  /** Programs that stand before the system's. */
+  bin: string;
   /** What the fake knows: `frozen`, `job`, `log`. */
   fake: string;
   folder: string;
@@ -79,7 +81,7 @@ async function bench(t: TestContext, points?: string): Promise<Bench> {
     const first = ['test:///default', UUID, NAME, scratch, folder, '1048576', lease, 'auto', thawSeconds];
     return run(BEGIN, ...first, WATCH_JOB, THAW, '{}', '<domainbackup/>', '<domaincheckpoint/>', '0:0');
   };
-  return { fake, folder, scratch, points: stateful, run, begin, has: (fact) => existsSync(join(fake, fact)) };
+  return { bin, fake, folder, scratch, points: stateful, run, begin, has: (fact) => existsSync(join(fake, fact)) };
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -95,18 +97,34 @@ const STEPS = ['domfsfreeze', 'backup-begin', 'domfsthaw'];
 
 for (const step of STEPS) {
   for (const when of ['before', 'after']) {
-    test(`killed ${when} ${step}: the guest is thawed, and the job ends with its lease`, async (t) => {
-      const at = await bench(t);
-      await writeFile(join(at.fake, `${when}-${step}`), 'KILL');
-      await assert.rejects(at.begin({ lease: '1' }));
-      await until(() => !at.has('frozen') && !existsSync(join(at.folder, 'frozen')), 'it stays frozen');
-      await until(() => existsSync(join(at.folder, 'ended')), 'its watchdog does not end it');
-      await until(() => !at.has('job') && !existsSync(join(at.scratch, NAME)), 'its job or scratch stays');
-      await end(at);
-      assert.deepEqual(await readdir(at.points), [`${UUID}.lock`]);
-    });
+    for (const thawSeconds of ['0', '1', '20']) {
+      test(`killed ${when} ${step}, thawed after ${thawSeconds} s: the guest goes on, and the job ends with its lease`, async (t) => {
+        const at = await bench(t);
+        await writeFile(join(at.fake, `${when}-${step}`), 'KILL');
+        // Where the thaw comes before the freeze, nothing is frozen; then it ends as it would.
+        await at.begin({ lease: '1', thawSeconds }).catch(() => undefined);
+        await until(() => !at.has('frozen') && !existsSync(join(at.folder, 'frozen')), 'it stays frozen');
+        await until(() => existsSync(join(at.folder, 'ended')), 'its watchdog does not end it');
+        await until(() => !at.has('job') && !existsSync(join(at.scratch, NAME)), 'its job or scratch stays');
+        await end(at);
+        assert.deepEqual(await readdir(at.points), [`${UUID}.lock`]);
+      });
+    }
   }
 }
+
+test('a freeze that is held up until its time is over is not begun, which is said', async (t) => {
+  const at = await bench(t);
+  // What asks for it comes late.
+  const held = '#!/bin/sh\n[ "$2" != 12 ] || /bin/sleep 1\nexec /usr/bin/flock "$@"\n';
+  await writeFile(join(at.bin, 'flock'), held, { mode: 0o755 });
+  const { stdout } = await at.begin({ thawSeconds: '0' });
+  assert.match(stdout, /^froze failed$/m);
+  assert.match(stdout, /^unquiesced not quiesced: the time for it was over before it began$/m);
+  assert.match(stdout, /^status 0$/m);
+  assert.doesNotMatch(readFileSync(join(at.fake, 'log'), 'utf8'), /domfsfreeze/);
+  await end(at);
+});
 
 test('a worker or connection that leaves in the middle of a freeze does not prolong it', async (t) => {
   for (const signal of ['TERM', 'HUP', 'PIPE', 'INT']) {
