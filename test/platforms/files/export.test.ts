@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,15 +14,23 @@ import { qemuImg, withFolder } from './image-fixture.js';
 
 const run = promisify(execFile);
 const SECTORS_BYTES = 196 * 512;
+const CLUSTER_BYTES = 65_536;
 
 test('an image that ends within a sector is read to its end, in an archive and from a server', async () => {
   await withFolder(async (folder) => {
     const content = Buffer.alloc(SECTORS_BYTES);
-    randomBytes(SECTORS_BYTES - 353).copy(content);
+    // The same each time: packed, it must not happen to end with a sector.
+    createHash('shake256', { outputLength: SECTORS_BYTES - 353 })
+      .digest()
+      .copy(content);
     await writeFile(join(folder, 'web01.raw'), content.subarray(0, -353));
     await qemuImg(folder, 'create', '-q', '-f', 'qcow2', 'web01.qcow2', `${SECTORS_BYTES}`);
-    await writeFile(join(folder, 'content'), content);
-    await run('qemu-io', ['-c', `write -c -q -s content 0 ${SECTORS_BYTES}`, 'web01.qcow2'], { cwd: folder });
+    // One cluster after the other: the packed one has to be the last.
+    await writeFile(join(folder, 'first'), content.subarray(0, CLUSTER_BYTES));
+    await writeFile(join(folder, 'rest'), content.subarray(CLUSTER_BYTES));
+    const first = `write -c -q -s first 0 ${CLUSTER_BYTES}`;
+    const rest = `write -c -q -s rest ${CLUSTER_BYTES} ${SECTORS_BYTES - CLUSTER_BYTES}`;
+    await run('qemu-io', ['-c', first, '-c', rest, 'web01.qcow2'], { cwd: folder });
     await run('tar', ['cf', 'web01.tar', 'web01.raw', 'web01.qcow2'], { cwd: folder });
     const archive = await openArchive((await (await openLocalFolder(folder)).open('web01.tar'))!);
     const remote = {
