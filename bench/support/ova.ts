@@ -20,19 +20,20 @@ const TAR_BLOCK_BYTES = 512;
 
 /** An OVA `web01` with one streamOptimized VMDK. */
 export async function makeOva(dir: string, sizeBytes: number): Promise<Ova> {
-  const [raw, vmdk, ovf, ova] = ['raw', 'web01.vmdk', 'web01.ovf', 'web01.ova'].map((name) => join(dir, name)) as [
-    ...[string, string, string, string],
-  ];
+  const raw = join(dir, 'raw');
+  const vmdk = join(dir, 'web01.vmdk');
+  const ovf = join(dir, 'web01.ovf');
+  const ova = join(dir, 'web01.ova');
   await halfPacked(raw, sizeBytes);
   await run('qemu-img', ['convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=streamOptimized', raw, vmdk]);
   await rm(raw);
   await writeFile(ovf, envelope(sizeBytes));
   await run('tar', ['--format=ustar', '-C', dir, '-cf', ova, 'web01.ovf', 'web01.vmdk']);
-  const [envelopeBytes, vmdkBytes] = await Promise.all([ovf, vmdk].map(async (path) => (await stat(path)).size));
+  const [envelopeFile, vmdkFile] = await Promise.all([stat(ovf), stat(vmdk)]);
   await rm(ovf);
   // A header each, and the envelope's blocks between them (POSIX ustar).
-  const blocks = 2 + Math.ceil((envelopeBytes ?? 0) / TAR_BLOCK_BYTES);
-  return { ova, vmdk, offsetBytes: blocks * TAR_BLOCK_BYTES, vmdkBytes: vmdkBytes ?? 0 };
+  const blocks = 2 + Math.ceil(envelopeFile.size / TAR_BLOCK_BYTES);
+  return { ova, vmdk, offsetBytes: blocks * TAR_BLOCK_BYTES, vmdkBytes: vmdkFile.size };
 }
 
 /** What is measured: the site's machine into a qcow2 replica, digested and flushed; beside it `theirs`, which writes `target`. */

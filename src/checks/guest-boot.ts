@@ -37,14 +37,14 @@ export const guestBootRules: GuestRule[] = [
       const message =
         'The VM gets new UEFI variables, which name no boot loader, and \\EFI\\BOOT\\BOOTX64.EFI, which is started without them, is not there.';
       const way = guest.os?.kind === 'windows' ? 'bcdboot C:\\Windows /f UEFI' : 'grub-install --force-extra-removable';
-      const remedy = `ave the boot loader put there in the guest before it moves (${way}).`;
+      const byHand = `the boot loader put there in the guest before it moves (${way}).`;
       // Elsewhere a package may come to firmware that knows the loader.
       const stops = packed === null ? blocking : warning;
-      if (guest.os?.kind !== 'linux' || guest.systems > 1) return [stops(message, `H${remedy}`)];
+      if (guest.os?.kind !== 'linux' || guest.systems > 1) return [stops(message, `Have ${byHand}`)];
       if (packed === null && request?.conversion === 'none')
-        return [blocking(message, `Convert the guest, or h${remedy}`)];
+        return [blocking(message, `Convert the guest, or have ${byHand}`)];
       const light = packed === null ? 'A conversion copies' : '"conversion": "light" copies';
-      return [warning(message, `${light} it there; or h${remedy}`)];
+      return [warning(message, `${light} it there; or have ${byHand}`)];
     },
   },
   {

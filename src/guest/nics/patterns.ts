@@ -142,8 +142,8 @@ export function toldNames({ mac }: Card, { seen, rules }: Known): Pick<PinnedNic
 /** And what VMware's slots let it be called. */
 function namesOf(card: Card, known: Known): Pick<PinnedNic, 'name' | 'evidence'>[] {
   const told = toldNames(card, known);
-  const byslot = card.slot === undefined ? [] : [{ name: `ens${card.slot}`, evidence: 'name' as const }];
-  return told.length > 0 ? told : byslot;
+  const bySlot = card.slot === undefined ? [] : [{ name: `ens${card.slot}`, evidence: 'name' as const }];
+  return told.length > 0 ? told : bySlot;
 }
 
 function madeToFit({ words, path }: FoundPattern, mac: string, name: string): Finding {

@@ -10,7 +10,7 @@ import type { ForeignVm } from './foreign.js';
 import { openLocalFolder } from './local-folder.js';
 import type { Folder, LeftOut } from './member.js';
 import { removeLeft } from './own-files.js';
-import { openPackage, packageKindOf, type Package } from './package.js';
+import { openPackage, packageKindOf, type Package, type PackageMachines } from './package.js';
 
 /** The machines of a site by name: each package in its folder, by its file's name. */
 
@@ -130,7 +130,7 @@ function namesOf(path: string): string[] {
 /**
  * The machines of a package by their names in it; a second one of a name is `name#2`. One that has none is called as the file.
  */
-export function machinesIn(from: Pick<Package, 'path' | 'machines'>): Map<string, ForeignVm> {
+export function machinesIn(from: PackageMachines): Map<string, ForeignVm> {
   const machines = new Map<string, ForeignVm>();
   for (const machine of from.machines) {
     const name = machine.vm.name || namesOf(from.path)[0]!;
@@ -142,7 +142,7 @@ export function machinesIn(from: Pick<Package, 'path' | 'machines'>): Map<string
 }
 
 /** What its machines are called at the site: as the package, and each of several `package:machine`. */
-export function namesAtSite(from: Pick<Package, 'path' | 'machines'>, name: string): string[] {
+export function namesAtSite(from: PackageMachines, name: string): string[] {
   const within = [...machinesIn(from).keys()];
   return within.length === 1 ? [name] : within.map((each) => `${name}:${each}`);
 }

@@ -122,6 +122,9 @@ async function openOva(root: Folder, path: string, scratch: Scratch, signal?: Ab
   }
 }
 
+/** What an inventory needs of a package. */
+export type PackageMachines = Pick<Package, 'path' | 'machines'>;
+
 /** macOS's tar puts a file `._NAME` before each, with what its file system knows of it. */
 function isDescriptor(name: string): boolean {
   return /\.ovf$/i.test(name) && !/(^|\/)\._[^/]*$/.test(name);
@@ -137,7 +140,7 @@ export async function machinesOf(
   path: string,
   scratch: Scratch,
   signal?: AbortSignal,
-): Promise<Pick<Package, 'path' | 'machines'>> {
+): Promise<PackageMachines> {
   const how = packageKindOf(path) === 'ova' ? compressionOfName(path) : null;
   const machines = how && (await machinesAtStart(root, path, how, signal));
   if (machines) return { path, machines };
